@@ -1,0 +1,99 @@
+// Package app is berth's command line: it reads arguments, loads what a command
+// needs, calls the engine and says how it went. Each command has a file; what
+// boxes go through is the engine's business.
+package app
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/berth-dev/berth/internal/ui"
+	"github.com/berth-dev/berth/plugins/builtin"
+)
+
+// Version is set by the linker in releases.
+var Version = "dev"
+
+// Main runs the command line args and returns the exit status.
+func Main(args []string) int {
+	// A plugin of our own: nothing of the command line is needed.
+	if len(args) == 5 && args[1] == "plugin" && args[2] == "serve" {
+		fmt.Fprintln(os.Stderr, builtin.Serve(args[3], args[4]))
+		return exitFailed
+	}
+	d := &deps{ui: ui.New(os.Stdin, os.Stdout, os.Stderr)}
+	defer d.close()
+	ctx, stop := interruptible(d)
+	defer stop()
+	a := newApp(d)
+	err := a.RunContext(ctx, hoistFlags(a, args))
+	return d.exit(ctx, err)
+}
+
+// interruptible returns a context that the first interrupt ends, so that what
+// was begun is undone or left in order. The second ends the process at once; the
+// kernel then drops its locks, and its plugins notice and end.
+func interruptible(d *deps) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		<-signals
+		d.ui.Println("interrupted: cleaning up (interrupt again to stop at once)")
+		cancel(errInterrupted)
+		<-signals
+		d.ui.EndLive()
+		os.Exit(exitInterrupted)
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+func newApp(d *deps) *cli.App {
+	return &cli.App{
+		Name:      "berth",
+		Usage:     "development boxes on Linux from one file",
+		UsageText: "berth COMMAND [NAME...] [options]",
+		Version:   Version,
+		Writer:    d.ui.Out,
+		ErrWriter: d.ui.Err,
+		Suggest:   true,
+		// Errors are returned and judged in exit.go: the default would end the
+		// process before anything is cleaned up.
+		ExitErrHandler:  func(*cli.Context, error) {},
+		OnUsageError:    onUsageError,
+		HideHelpCommand: true,
+		HideVersion:     true, // `berth version` says more
+		CommandNotFound: nil,
+		Action:          noCommand,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "chdir", Aliases: []string{"C"}, Usage: "look for the Envfile from `DIR` on"},
+			&cli.StringSliceFlag{Name: "var", Usage: "set a variable of the Envfile: `NAME=VALUE` (repeatable)"},
+			&cli.BoolFlag{Name: "debug", Usage: "write a debug log to standard error", EnvVars: []string{"BERTH_DEBUG"}},
+		},
+		Before: d.before,
+		Commands: []*cli.Command{
+			initCommand(d), validateCommand(d),
+			upCommand(d), provisionCommand(d), haltCommand(d), destroyCommand(d),
+			sshCommand(d), sshConfigCommand(d), statusCommand(d),
+			pluginCommand(d), versionCommand(d),
+		},
+	}
+}
+
+// noCommand answers a command line without a command that exists.
+func noCommand(c *cli.Context) error {
+	if !c.Args().Present() {
+		return cli.ShowAppHelp(c)
+	}
+	name := c.Args().First()
+	text := fmt.Sprintf("there is no command %q", name)
+	if near := cli.SuggestCommand(c.App.Commands, name); near != "" {
+		text += fmt.Sprintf("; did you mean %q?", near)
+	}
+	return &usageError{text: text}
+}

@@ -1,0 +1,121 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/urfave/cli/v2"
+
+	"github.com/berth-dev/berth/config"
+	"github.com/berth-dev/berth/internal/engine"
+	"github.com/berth-dev/berth/internal/ui"
+)
+
+// The exit statuses. ssh -c returns that of its command, and destroy 2 when
+// some boxes were declined.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitEnvfile     = 3
+	exitInterrupted = 130
+)
+
+// errInterrupted is why a context ended.
+var errInterrupted = errors.New("interrupted")
+
+// usageError is a command line that makes no sense.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+// statusError ends the process with a status and says nothing: everything has
+// been said.
+type statusError int
+
+func (e statusError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// onUsageError makes urfave/cli's complaints usage errors.
+func onUsageError(c *cli.Context, err error, _ bool) error {
+	text := strings.TrimPrefix(err.Error(), "flag provided but not defined: ")
+	if text != err.Error() {
+		text = "there is no flag " + text
+		if c.Command != nil && c.Command.Name != "" {
+			text += " of berth " + c.Command.FullName()
+		}
+	}
+	return &usageError{text: text}
+}
+
+// exit says what went wrong and returns the status to end with. It is the only
+// place that knows which error means which status.
+func (d *deps) exit(ctx context.Context, err error) int {
+	d.ui.EndLive()
+	if err == nil {
+		return exitOK
+	}
+	var (
+		status  statusError
+		usage   *usageError
+		envfile *engine.DiagError
+		refused *engine.RefusedError
+	)
+	switch {
+	case errors.As(err, &status):
+		return int(status)
+	case errors.Is(context.Cause(ctx), errInterrupted):
+		// What was cancelled says so; what could not be cleaned up is worth saying.
+		if text := withoutCancelled(err); text != "" {
+			d.complain(text)
+		}
+		return exitInterrupted
+	case errors.As(err, &usage):
+		d.complain(usage.text + "\nberth --help lists the commands, berth COMMAND --help their options.")
+		return exitUsage
+	case errors.As(err, &envfile):
+		d.diagnose(envfile.Diags)
+		return exitEnvfile
+	case errors.As(err, &refused):
+		d.diagnose(refused.Diags)
+		return exitFailed
+	}
+	d.complain(err.Error())
+	return exitFailed
+}
+
+// complain writes an error; what it says on further lines belongs to the first.
+func (d *deps) complain(text string) {
+	d.ui.Println(d.ui.Paint(ui.Red, "Error: ") + ui.Printable(text, false))
+}
+
+// diagnose writes problems with the Envfile, each with its line.
+func (d *deps) diagnose(diags hcl.Diagnostics) {
+	cwd, _ := os.Getwd() // without it paths are shown in full
+	d.ui.EndLive()
+	_ = config.WriteDiagnostics(d.ui.Err, d.files, diags, config.WriteOptions{
+		Color: d.ui.Color, Width: d.ui.Width, Cwd: cwd,
+	})
+}
+
+// withoutCancelled returns the text of the parts of a joined error that are not
+// just the cancellation.
+func withoutCancelled(err error) string {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		var parts []string
+		for _, e := range joined.Unwrap() {
+			if text := withoutCancelled(e); text != "" {
+				parts = append(parts, text)
+			}
+		}
+		return strings.Join(parts, "\n")
+	}
+	if errors.Is(err, context.Canceled) {
+		return ""
+	}
+	return err.Error()
+}

@@ -1,0 +1,88 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+)
+
+func haltCommand(d *deps) *cli.Command {
+	return &cli.Command{
+		Name:      "halt",
+		Usage:     "stop boxes, gracefully first",
+		ArgsUsage: "[NAME...]",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "stop at once"},
+		},
+		Action: func(c *cli.Context) error {
+			e, err := d.engine(true)
+			if err != nil {
+				return err
+			}
+			boxes, err := e.Existing(c.Args().Slice())
+			if err != nil {
+				return err
+			}
+			if len(boxes) == 0 {
+				d.ui.Println("no box exists")
+			}
+			return e.Halt(c.Context, boxes, c.Bool("force"))
+		},
+	}
+}
+
+// exitSomeDeclined is destroy's status when not all boxes were confirmed.
+const exitSomeDeclined = 2
+
+func destroyCommand(d *deps) *cli.Command {
+	return &cli.Command{
+		Name:      "destroy",
+		Usage:     "remove boxes with everything that is in them",
+		ArgsUsage: "[NAME...]",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "do not ask"},
+		},
+		Action: func(c *cli.Context) error {
+			e, err := d.engine(true)
+			if err != nil {
+				return err
+			}
+			boxes, err := e.Existing(c.Args().Slice())
+			if err != nil {
+				return err
+			}
+			if len(boxes) == 0 {
+				d.ui.Println("no box exists")
+				return nil
+			}
+			if !c.Bool("force") && !d.ui.Interactive() {
+				return errors.New("destroy asks before it removes a box, and there is no terminal to ask on: add -f to remove without asking")
+			}
+			declined := 0
+			var errs []error
+			for _, x := range boxes {
+				if !c.Bool("force") {
+					yes, err := d.ui.Ask(fmt.Sprintf("Destroy box %q with everything that is in it?", x.Name()))
+					if err != nil {
+						return err
+					}
+					if !yes {
+						declined++
+						continue
+					}
+				}
+				errs = append(errs, e.Destroy(c.Context, x))
+			}
+			switch err := errors.Join(errs...); {
+			case err != nil:
+				return err
+			case declined == len(boxes):
+				return statusError(exitFailed)
+			case declined > 0:
+				return statusError(exitSomeDeclined)
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,73 @@
+package app
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"github.com/berth-dev/berth/config"
+	"github.com/berth-dev/berth/internal/engine"
+)
+
+func upCommand(d *deps) *cli.Command {
+	return &cli.Command{
+		Name:      "up",
+		Usage:     "create, start and provision boxes",
+		ArgsUsage: "[NAME...]",
+		Description: "Without names: all boxes but those with autostart = false. A box that runs is left as it is,\n" +
+			"but for provisioning steps that always run or have not succeeded yet.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "no-provision", Usage: "run no provisioning steps"},
+			&cli.BoolFlag{Name: "no-destroy-on-error", Usage: "keep a new box that does not boot, to look at it"},
+			&cli.DurationFlag{Name: "boot-timeout", Usage: "wait `TIME` for a box to answer, whatever the Envfile says"},
+		},
+		Action: func(c *cli.Context) error {
+			e, err := d.engine(false)
+			if err != nil {
+				return err
+			}
+			boxes, err := engine.Select(e.Envfile, c.Args().Slice(), func(b *config.Box) bool { return b.Autostart })
+			if err != nil {
+				return err
+			}
+			return e.Up(c.Context, boxes, engine.UpOptions{
+				NoProvision: c.Bool("no-provision"),
+				Keep:        c.Bool("no-destroy-on-error"),
+				BootTimeout: c.Duration("boot-timeout"),
+			})
+		},
+	}
+}
+
+func provisionCommand(d *deps) *cli.Command {
+	return &cli.Command{
+		Name:      "provision",
+		Usage:     "run the provisioning steps that are new, changed or failed",
+		ArgsUsage: "[NAME...]",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "all", Usage: "run all steps"},
+			&cli.StringSliceFlag{Name: "with", Usage: "run the steps of this `NAME` or type only (repeatable)"},
+		},
+		Action: func(c *cli.Context) error {
+			e, err := d.engine(false)
+			if err != nil {
+				return err
+			}
+			// Without names: the boxes that exist.
+			existing, err := e.Existing(nil)
+			if err != nil {
+				return err
+			}
+			exists := map[string]bool{}
+			for _, x := range existing {
+				exists[x.Name()] = true
+			}
+			boxes, err := engine.Select(e.Envfile, c.Args().Slice(), func(b *config.Box) bool { return exists[b.Name] })
+			if err != nil {
+				return err
+			}
+			if len(boxes) == 0 {
+				return engine.ErrNotCreated
+			}
+			return e.Provision(c.Context, boxes, engine.ProvisionOptions{All: c.Bool("all"), Only: c.StringSlice("with")})
+		},
+	}
+}

@@ -1,0 +1,105 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// decoder carries what decoding needs and collects what is wrong. Its methods
+// go on after a mistake, so that all mistakes are found.
+type decoder struct {
+	o     Options
+	root  string
+	diags hcl.Diagnostics
+
+	// ctx marks the values of sensitive variables, plain is the same without
+	// marks, for plugins.
+	ctx, plain *hcl.EvalContext
+	scope      scope
+	spent      weigher // what all values hold together
+	quiet      bool    // drop diagnostics: the expressions have been checked before
+}
+
+func newDecoder(root string, o Options) *decoder {
+	d := &decoder{o: o, root: root}
+	paths := map[string]cty.Value{"project": cty.StringVal(root)}
+	d.scope.paths = map[string]bool{"project": true}
+	if home, ok := o.lookupEnv("HOME"); ok {
+		paths["home"] = cty.StringVal(home)
+		d.scope.paths["home"] = true
+	}
+	d.ctx = &hcl.EvalContext{
+		Variables: map[string]cty.Value{"path": cty.ObjectVal(paths)},
+		Functions: functions(root, o),
+	}
+	d.plain = d.ctx
+	return d
+}
+
+// decode fills e from the files.
+func (d *decoder) decode(e *Envfile, files []parsedFile) {
+	decls := d.collect(files)
+	d.decodeBerth(decls.berth)
+	d.decodeVariables(decls.variables)
+	d.decodeLocals(decls.locals)
+	d.decodeProject(&e.Project, decls.project, e.Root)
+	d.decodeBoxes(e, decls)
+	d.checkBoxes(e)
+}
+
+// tooComplex is the summary of what exceeds a limit.
+const tooComplex = "Too complex"
+
+func (d *decoder) add(diags ...*hcl.Diagnostic) {
+	for _, diag := range diags {
+		// Whether a limit is exceeded depends on what came before, so it can be
+		// the second look at an expression that finds it.
+		if !d.quiet || diag.Summary == tooComplex {
+			d.diags = append(d.diags, diag)
+		}
+	}
+}
+
+// fail reports a problem at a place in the source.
+func (d *decoder) fail(subject hcl.Range, summary, format string, args ...any) {
+	d.add(&hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  summary,
+		Detail:   fmt.Sprintf(format, args...),
+		Subject:  &subject,
+	})
+}
+
+// failValue reports a problem with the value of an expression. The detail may
+// quote the value: [decoder.redacted] hides it when it is sensitive.
+func (d *decoder) failValue(expr hcl.Expression, summary, format string, args ...any) {
+	d.failPart(expr, expr.Range(), summary, format, args...)
+}
+
+// failPart is failValue with a subject within the expression.
+func (d *decoder) failPart(expr hcl.Expression, subject hcl.Range, summary, format string, args ...any) {
+	d.add(&hcl.Diagnostic{
+		Severity:    hcl.DiagError,
+		Summary:     summary,
+		Detail:      fmt.Sprintf(format, args...),
+		Subject:     &subject,
+		Expression:  expr,
+		EvalContext: d.ctx,
+	})
+}
+
+// quoted quotes a value for a message, the start of it if it is long.
+func quoted(s string) string {
+	if runes := []rune(s); len(runes) > 60 {
+		s = string(runes[:57]) + "..."
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// place names a line for a sentence: "Envfile line 7".
+func place(r hcl.Range) string {
+	return fmt.Sprintf("%s line %d", filepath.Base(r.Filename), r.Start.Line)
+}

@@ -1,0 +1,3 @@
+box "web" { # ERROR: Missing image
+}
+box "null" { image = null } # ERROR: Missing image

@@ -1,0 +1,4 @@
+box "a" {
+  image = # ERROR: Invalid expression
+}
+box "b" { imag = "x" }

@@ -1,0 +1,1 @@
+berth { required_version = "=> 1" } # ERROR: Invalid version

@@ -1,0 +1,1 @@
+berth { required_version = ">= 99" } # ERROR: Unsuitable version

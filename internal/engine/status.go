@@ -1,0 +1,121 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/berth-dev/berth/config"
+	"github.com/berth-dev/berth/internal/state"
+	"github.com/berth-dev/berth/provider"
+)
+
+// inspectTimeout bounds what a provider may take to say how a box is: an answer
+// that does not come is no reason for status to hang.
+const inspectTimeout = 5 * time.Second
+
+// NotCreated is the state of a box that does not exist.
+const NotCreated provider.State = "not created"
+
+// Status is how one box is.
+type Status struct {
+	Name     string
+	Provider string
+	Image    string
+	State    provider.State
+	Problem  string        // why State is unknown, or what is wrong with the box
+	Declared bool          // false: the Envfile does not declare it (any more)
+	Record   *state.Record // nil: it has none
+	Box      provider.Box  // zero unless it exists
+}
+
+// Status returns how boxes are, in the Envfile's order, then those with records
+// that it does not declare. It takes no lock.
+func (e *Engine) Status(ctx context.Context, names []string) ([]Status, error) {
+	boxes, err := e.Existing(names)
+	if err != nil {
+		return nil, err
+	}
+	byName := map[string]*existing{}
+	for _, x := range boxes {
+		byName[x.Name()] = x
+	}
+	var all []Status
+	declared, err := Select(e.Envfile, declaredNames(e.Envfile, names), func(*config.Box) bool { return len(names) == 0 })
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range e.Envfile.Boxes {
+		for _, d := range declared {
+			if d == b {
+				all = append(all, Status{Name: b.Name, Provider: b.Provider.Name, Image: b.Image, State: NotCreated, Declared: true})
+			}
+		}
+	}
+	for _, x := range boxes {
+		if x.box == nil {
+			all = append(all, Status{Name: x.Name(), State: provider.Unknown})
+		}
+	}
+	var wg sync.WaitGroup
+	for i := range all {
+		if x := byName[all[i].Name]; x != nil {
+			wg.Go(func() { e.inspect(ctx, x, &all[i]) })
+		}
+	}
+	wg.Wait()
+	return all, ctx.Err()
+}
+
+// declaredNames returns those of names that the Envfile declares.
+func declaredNames(e *config.Envfile, names []string) []string {
+	var declared []string
+	for _, n := range names {
+		if e.Box(n) != nil {
+			declared = append(declared, n)
+		}
+	}
+	return declared
+}
+
+// inspect fills in what the provider and the record say of a box.
+func (e *Engine) inspect(ctx context.Context, x *existing, s *Status) {
+	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
+	defer cancel()
+	s.Record, s.Provider, s.Image = x.record, x.record.Provider, x.record.Image
+	p, err := e.provider(ctx, x)
+	if err == nil {
+		s.Box, err = p.Inspect(ctx, x.record.ID)
+	}
+	switch {
+	case errors.Is(err, provider.ErrNotFound):
+		s.State = NotCreated
+		if x.record.Made {
+			s.Problem = "it is gone, though it was not destroyed with berth"
+		}
+	case err != nil:
+		s.State, s.Problem = provider.Unknown, err.Error()
+	default:
+		s.State = s.Box.State
+	}
+	if s.Problem == "" {
+		s.Problem = e.unfinished(x)
+	}
+}
+
+// unfinished tells what an interrupted or failed command has left to do.
+func (e *Engine) unfinished(x *existing) string {
+	if !x.record.Made {
+		return "its creation was interrupted: berth up finishes it, berth destroy removes it"
+	}
+	for _, s := range x.record.Steps {
+		switch s.Status {
+		case state.StepFailed:
+			return "step " + s.ID + " failed: berth up goes on from there"
+		case state.StepRunning:
+			return "step " + s.ID + " is running or was interrupted"
+		}
+	}
+	return ""
+}

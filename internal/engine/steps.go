@@ -1,0 +1,276 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/berth-dev/berth/config"
+	"github.com/berth-dev/berth/internal/guest"
+	"github.com/berth-dev/berth/internal/state"
+	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provisioner"
+)
+
+// settleSteps runs the steps that up owes: all that have not succeeded yet as
+// long as the box was never fully provisioned, and those that always run. client
+// is a connection to the box, nil to make one when it is needed.
+func (e *Engine) settleSteps(ctx context.Context, t *target, o UpOptions, client *guest.Client) error {
+	if o.NoProvision {
+		return nil
+	}
+	due, resumed := t.dueSteps()
+	if changed := t.changedSteps(); t.record.Provisioned && len(changed) > 0 {
+		t.voice.Warn("the Envfile has steps that are new or have changed since they ran: %s; berth provision runs them",
+			strings.Join(changed, ", "))
+	}
+	if len(due) == 0 {
+		return e.provisioned(t)
+	}
+	if resumed != nil {
+		t.voice.Say("resuming at step %s, which %s", resumed.title(), outcome(t.record.Step(resumed.block.ID())))
+	}
+	return e.runSteps(ctx, t, due, client)
+}
+
+// dueSteps returns the steps that up runs, and the one at which an earlier run
+// failed or was interrupted, if any.
+func (t *target) dueSteps() (due []*step, resumed *step) {
+	for _, s := range t.steps {
+		r := t.record.Step(s.block.ID())
+		switch {
+		case s.block.Run == "always":
+			due = append(due, s)
+		case s.block.Run == "never" || t.record.Provisioned || r != nil && r.Status == state.StepDone:
+		default:
+			if r != nil && resumed == nil {
+				resumed = s
+			}
+			due = append(due, s)
+		}
+	}
+	return due, resumed
+}
+
+// changedSteps returns the titles of steps that would run differently than they
+// last did, or have never run.
+func (t *target) changedSteps() []string {
+	var titles []string
+	for _, s := range t.steps {
+		if s.block.Run == "once" && t.differs(s) {
+			titles = append(titles, s.title())
+		}
+	}
+	return titles
+}
+
+// differs reports whether a step is not as it last succeeded.
+func (t *target) differs(s *step) bool {
+	r := t.record.Step(s.block.ID())
+	return r == nil || r.Status != state.StepDone || r.Hash != s.hash
+}
+
+func outcome(s *state.Step) string {
+	if s != nil && s.Status == state.StepRunning {
+		return "was interrupted"
+	}
+	return "failed"
+}
+
+// ProvisionOptions say which steps Provision runs.
+type ProvisionOptions struct {
+	Only []string // names or types of steps, run whatever their state is
+	All  bool     // all but those that never run
+}
+
+// Provision runs steps in running boxes: those that are new, changed or failed
+// and those that always run, unless the options say otherwise.
+func (e *Engine) Provision(ctx context.Context, boxes []*config.Box, o ProvisionOptions) error {
+	if err := knownSteps(boxes, o.Only); err != nil {
+		return err
+	}
+	targets, err := e.prepare(ctx, boxes, true)
+	if err != nil {
+		return err
+	}
+	for _, t := range targets {
+		if err := e.provision(ctx, t, o); err != nil {
+			return fmt.Errorf("provision %s: %w", t.box.Name, err)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) provision(ctx context.Context, t *target, o ProvisionOptions) error {
+	if t.record == nil {
+		return ErrNotCreated
+	}
+	unlock, err := e.lock(t)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if t.record == nil {
+		return ErrNotCreated
+	}
+	now, err := t.plugin.Inspect(ctx, t.id)
+	if err != nil {
+		return err
+	}
+	if now.State != provider.Running {
+		return fmt.Errorf("the box is %s: start it with berth up %s", now.State, t.box.Name)
+	}
+	var due []*step
+	for _, s := range t.steps {
+		if o.wants(s, t) {
+			due = append(due, s)
+		}
+	}
+	if len(due) == 0 {
+		t.voice.Say("nothing to do: no step is new or changed (--all runs them all)")
+		return e.provisioned(t)
+	}
+	return e.runSteps(ctx, t, due, nil)
+}
+
+func (o ProvisionOptions) wants(s *step, t *target) bool {
+	switch {
+	case len(o.Only) > 0:
+		// A step that never runs by itself is asked for by its name only.
+		return slices.Contains(o.Only, s.block.ID()) || s.block.Run != "never" && slices.Contains(o.Only, s.block.Type)
+	case s.block.Run == "never":
+		return false
+	}
+	return o.All || s.block.Run == "always" || t.differs(s)
+}
+
+// knownSteps refuses names that no step of these boxes has.
+func knownSteps(boxes []*config.Box, names []string) error {
+	for _, name := range names {
+		var known []string
+		found := false
+		for _, b := range boxes {
+			for _, p := range b.Provisioners {
+				found = found || p.ID() == name || p.Type == name
+				if !slices.Contains(known, p.ID()) {
+					known = append(known, p.ID())
+				}
+			}
+		}
+		if !found {
+			return fmt.Errorf("no step is called %q; there are %s", name, quoted(known))
+		}
+	}
+	return nil
+}
+
+// runSteps runs steps one after the other, recording each before and after.
+func (e *Engine) runSteps(ctx context.Context, t *target, due []*step, client *guest.Client) error {
+	if client == nil {
+		keys, err := e.Home.LoadKeys(t.id)
+		if err != nil {
+			return err
+		}
+		if client, err = e.wait(ctx, t, keys, t.box.BootTimeout); err != nil {
+			return err
+		}
+		defer client.Close()
+	}
+	if t.interrupted() {
+		// A berth that was killed has left its command running in the box.
+		if err := client.KillStray(ctx); err != nil {
+			return err
+		}
+	}
+	g := client.Guest(provisioner.Info{
+		Project: e.Envfile.Project.Name, Box: t.box.Name, Hostname: t.box.Hostname, User: t.box.SSH.User,
+	}, t.voice)
+	if err := waitForBoot(ctx, g); err != nil {
+		return err
+	}
+	for i, s := range due {
+		t.voice.Say("step %d of %d: %s", i+1, len(due), s.title())
+		if err := e.runStep(ctx, t, s, g); err != nil {
+			return err
+		}
+	}
+	return e.provisioned(t)
+}
+
+// interrupted reports whether a step is recorded as running, which, since the
+// box's lock is held, it cannot be.
+func (t *target) interrupted() bool {
+	return slices.ContainsFunc(t.record.Steps, func(s state.Step) bool { return s.Status == state.StepRunning })
+}
+
+func (e *Engine) runStep(ctx context.Context, t *target, s *step, g provisioner.Guest) error {
+	r := state.Step{ID: s.block.ID(), Hash: s.hash, Status: state.StepRunning, At: time.Now().UTC()}
+	t.record.SetStep(r)
+	if err := e.Home.Save(t.record); err != nil {
+		return err
+	}
+	err := s.plugin.Provision(ctx, s.args, g)
+	r.At, r.Status = time.Now().UTC(), state.StepDone
+	if err != nil {
+		r.Status, r.Error = state.StepFailed, err.Error()
+	}
+	t.record.SetStep(r)
+	if saved := e.Home.Save(t.record); saved != nil {
+		return errors.Join(err, saved)
+	}
+	if err == nil {
+		return nil
+	}
+	if d := stepDiagnostic(s.block, err); d != nil && ctx.Err() == nil {
+		return &RefusedError{Err: err, Diags: hcl.Diagnostics{d}}
+	}
+	return &StepError{Box: t.box.Name, Step: s.title(), Range: s.block.DeclRange.String(), Err: err}
+}
+
+// provisioned notes that all steps that run once have.
+func (e *Engine) provisioned(t *target) error {
+	if t.record.Provisioned || slices.ContainsFunc(t.steps, func(s *step) bool {
+		r := t.record.Step(s.block.ID())
+		return s.block.Run == "once" && (r == nil || r.Status != state.StepDone)
+	}) {
+		return nil
+	}
+	t.record.Provisioned = true
+	return e.Home.Save(t.record)
+}
+
+// StepError is a step that failed.
+type StepError struct {
+	Box, Step string
+	Range     string // where its block is
+	Err       error
+}
+
+func (e *StepError) Error() string {
+	return fmt.Sprintf("step %s (%s) failed: %v\nberth up %s goes on from this step; berth ssh %[4]s looks at the box",
+		e.Step, e.Range, e.Err, e.Box)
+}
+
+func (e *StepError) Unwrap() error { return e.Err }
+
+// waitForBoot waits until the box's services have been started: sshd lets us in
+// before that, and a step that restarts one would meet it half way. A unit that
+// failed is the user's business, as is a box without systemd.
+func waitForBoot(ctx context.Context, g provisioner.Guest) error {
+	err := g.Run(ctx, provisioner.Cmd{Argv: []string{"systemctl", "is-system-running", "--wait", "--quiet"}, Stdout: discard{}, Stderr: discard{}})
+	var exit *provisioner.ExitError
+	if errors.As(err, &exit) {
+		return nil
+	}
+	return err
+}
+
+// discard is a writer for output that nobody wants.
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }

@@ -1,0 +1,177 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/berth-dev/berth/config"
+	"github.com/berth-dev/berth/internal/state"
+	"github.com/berth-dev/berth/internal/ui"
+	"github.com/berth-dev/berth/provider"
+)
+
+// target is a box that a command works on, with everything about it checked.
+type target struct {
+	box    *config.Box
+	id     string
+	plugin provider.Provider
+	steps  []*step
+	voice  *ui.Box
+	record *state.Record // nil: none yet
+}
+
+// step is a provisioner block, ready to run.
+type step struct {
+	block  *config.Provisioner
+	plugin ProvisionerPlugin
+	args   []byte
+	hash   string
+}
+
+// title is how a step is shown: `shell "packages"`, or just `shell`.
+func (s *step) title() string {
+	if s.block.Name == "" {
+		return s.block.Type
+	}
+	return fmt.Sprintf("%s %q", s.block.Type, s.block.Name)
+}
+
+// startPlugins starts all plugins that the boxes need, at once: each takes as
+// long to start as all together. Errors come again where each is asked for.
+func (e *Engine) startPlugins(ctx context.Context, boxes []*config.Box, steps bool) {
+	var g errgroup.Group
+	for _, b := range boxes {
+		g.Go(func() error { _, err := e.Plugins.Provider(ctx, b.Provider.Name); return err })
+		for _, p := range b.Provisioners {
+			if steps {
+				g.Go(func() error { _, err := e.Plugins.Provisioner(ctx, p.Type); return err })
+			}
+		}
+	}
+	_ = g.Wait()
+}
+
+// prepare checks all boxes, with their steps if steps is set, and returns them
+// as targets, or all the problems that there are as a *DiagError. Nothing has
+// been touched then.
+func (e *Engine) prepare(ctx context.Context, boxes []*config.Box, steps bool) ([]*target, error) {
+	e.startPlugins(ctx, boxes, steps)
+	var targets []*target
+	var diags hcl.Diagnostics
+	for _, b := range boxes {
+		t := &target{box: b, voice: e.UI.Box(b.Name)}
+		var more hcl.Diagnostics
+		var err error
+		t.plugin, more, err = e.bindProvider(ctx, b)
+		diags = append(diags, more...)
+		if err != nil {
+			return nil, err
+		}
+		if steps {
+			t.steps, more, err = e.decodeSteps(ctx, b)
+			diags = append(diags, more...)
+			if err != nil {
+				return nil, err
+			}
+		}
+		targets = append(targets, t)
+	}
+	if diags.HasErrors() {
+		return nil, &DiagError{diags}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return targets, e.identify(targets)
+}
+
+// identify finds the ids and records of targets.
+func (e *Engine) identify(targets []*target) error {
+	if e.Project.ID == "" {
+		return nil
+	}
+	for _, t := range targets {
+		var err error
+		if t.id, err = e.Home.BoxID(e.Project.ID, e.Envfile.Project.Name, t.box.Name); err != nil {
+			return err
+		}
+		t.record, err = e.Home.Load(t.id)
+		if err != nil && !errors.Is(err, state.ErrNoRecord) {
+			return err
+		}
+		// An existing box stays with the provider that made it.
+		if t.record != nil && t.record.Provider != t.box.Provider.Name {
+			return fmt.Errorf("box %q was made by provider %q, and the Envfile now says %q: destroy it first, or change the Envfile back",
+				t.box.Name, t.record.Provider, t.box.Provider.Name)
+		}
+	}
+	return nil
+}
+
+// bindProvider decodes and checks a box's provider block.
+func (e *Engine) bindProvider(ctx context.Context, b *config.Box) (provider.Provider, hcl.Diagnostics, error) {
+	plugin, err := e.Plugins.Provider(ctx, b.Provider.Name)
+	if err != nil {
+		return nil, unknownPlugin(err, b.Provider.DeclRange, b.DeclRange), fatal(ctx, err)
+	}
+	args, diags := plugin.Decode(b.Provider.Body(), b.Provider.EvalContext)
+	if diags.HasErrors() {
+		return nil, diags, nil
+	}
+	if err := plugin.Validate(ctx, args); err != nil {
+		if d := providerDiagnostic(b, err); d != nil {
+			return nil, append(diags, d), nil
+		}
+		return nil, diags, err
+	}
+	return plugin.Bind(args), diags, nil
+}
+
+// decodeSteps decodes and checks a box's provisioner blocks.
+func (e *Engine) decodeSteps(ctx context.Context, b *config.Box) ([]*step, hcl.Diagnostics, error) {
+	var steps []*step
+	var diags hcl.Diagnostics
+	for _, p := range b.Provisioners {
+		plugin, err := e.Plugins.Provisioner(ctx, p.Type)
+		if err != nil {
+			diags = append(diags, unknownPlugin(err, p.TypeRange, p.DeclRange)...)
+			if err := fatal(ctx, err); err != nil {
+				return nil, diags, err
+			}
+			continue
+		}
+		args, more := plugin.Decode(p.Body, p.EvalContext)
+		diags = append(diags, more...)
+		if more.HasErrors() {
+			continue
+		}
+		if err := plugin.Validate(ctx, args); err != nil {
+			d := stepDiagnostic(p, err)
+			if d == nil {
+				return nil, diags, err
+			}
+			diags = append(diags, d)
+			continue
+		}
+		inputs, err := plugin.Inputs(ctx, args)
+		if err != nil {
+			return nil, diags, err
+		}
+		s := &step{block: p, plugin: plugin, args: args}
+		if s.hash, err = fingerprint(p.Type, args, e.Envfile.Root, inputs); err != nil {
+			return nil, diags, fmt.Errorf("box %q, %s: %w", b.Name, s.title(), err)
+		}
+		steps = append(steps, s)
+	}
+	return steps, diags, nil
+}
+
+// Validate checks all boxes with their plugins, and touches nothing.
+func (e *Engine) Validate(ctx context.Context) error {
+	_, err := e.prepare(ctx, e.Envfile.Boxes, true)
+	return err
+}

@@ -1,0 +1,206 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/berth-dev/berth/config"
+	"github.com/berth-dev/berth/internal/guest"
+	"github.com/berth-dev/berth/internal/state"
+	"github.com/berth-dev/berth/provider"
+)
+
+// UpOptions say how Up goes about it.
+type UpOptions struct {
+	NoProvision bool          // run no steps, not even those that always run
+	Keep        bool          // keep a box that could not be booted the first time
+	BootTimeout time.Duration // instead of what the Envfile says; 0: what it says
+}
+
+// Up brings boxes up, in order: creates those that do not exist, boots those
+// that do not run, and runs the steps that are due. It stops at the first box
+// that fails.
+func (e *Engine) Up(ctx context.Context, boxes []*config.Box, o UpOptions) error {
+	targets, err := e.prepare(ctx, boxes, !o.NoProvision)
+	if err != nil {
+		return err
+	}
+	if e.Project.ID == "" {
+		if e.Project, err = e.Home.EnsureProject(e.Envfile.Root); err != nil {
+			return err
+		}
+		if err := e.identify(targets); err != nil {
+			return err
+		}
+	}
+	checked := map[string]bool{}
+	for _, t := range targets {
+		if name := t.box.Provider.Name; !checked[name] {
+			if err := t.plugin.Check(ctx); err != nil {
+				return fmt.Errorf("provider %q cannot work on this host: %w", name, err)
+			}
+			checked[name] = true
+		}
+		if err := e.up(ctx, t, o); err != nil {
+			return fmt.Errorf("up %s: %w", t.box.Name, err)
+		}
+	}
+	for _, t := range targets {
+		if t.box.Message != "" {
+			t.voice.Say("%s", t.box.Message)
+		}
+	}
+	return nil
+}
+
+// up brings one box up.
+func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
+	unlock, err := e.lock(t)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	now, err := t.plugin.Inspect(ctx, t.id)
+	missing := errors.Is(err, provider.ErrNotFound)
+	if err != nil && !missing {
+		return fmt.Errorf("the state of the box is unknown, so nothing was done: %w", err)
+	}
+	if missing || t.record == nil || !t.record.Made {
+		if err := e.create(ctx, t, missing); err != nil {
+			return err
+		}
+	}
+	if now.State == provider.Running {
+		t.voice.Say("is running")
+		return e.settleSteps(ctx, t, o, nil)
+	}
+	client, err := e.boot(ctx, t, o)
+	if err != nil {
+		if missing && !o.Keep {
+			return e.rollBack(ctx, t, err)
+		}
+		return err
+	}
+	defer client.Close()
+	return e.settleSteps(ctx, t, o, client)
+}
+
+// lock takes the box's lock and reads its record again: it may have changed
+// since.
+func (e *Engine) lock(t *target) (unlock func(), err error) {
+	unlock, err = e.Home.Lock(t.id, e.Command)
+	if err != nil {
+		return nil, err
+	}
+	t.record, err = e.Home.Load(t.id)
+	if err != nil && !errors.Is(err, state.ErrNoRecord) {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
+// create makes the box. Its record is written first, so that whatever happens
+// there is something that knows of it. A box that the provider has but that has
+// no record, because that was lost, is taken over.
+func (e *Engine) create(ctx context.Context, t *target, missing bool) error {
+	keys, err := e.Home.EnsureKeys(t.id)
+	if err != nil {
+		return err
+	}
+	if t.record == nil || missing {
+		if t.record != nil && t.record.Made {
+			t.voice.Warn("it is gone, though it was not destroyed with berth: it is made anew")
+		}
+		t.record = &state.Record{
+			ID: t.id, ProjectID: e.Project.ID, Project: e.Envfile.Project.Name, Root: e.Envfile.Root,
+			Name: t.box.Name, Provider: t.box.Provider.Name, Image: t.box.Image, Created: time.Now().UTC(),
+			SSH: state.SSH{User: t.box.SSH.User, HostKey: keys.HostPublic},
+		}
+	}
+	if err := e.Home.Save(t.record); err != nil {
+		return err
+	}
+	t.voice.Say("creating from %s", t.box.Image)
+	if err := t.plugin.Create(ctx, e.spec(t, keys), t.report()); err != nil {
+		return e.rollBack(ctx, t, blame(t.box, err))
+	}
+	t.record.Made = true
+	return e.Home.Save(t.record)
+}
+
+// rollBack destroys what this command created and could not finish, and returns
+// the error that made it so.
+func (e *Engine) rollBack(ctx context.Context, t *target, cause error) error {
+	ctx, cancel := cleanup(ctx)
+	defer cancel()
+	t.voice.Say("removing what was made so far")
+	if err := t.plugin.Destroy(ctx, t.id, nil); err != nil && !errors.Is(err, provider.ErrNotFound) {
+		return errors.Join(cause, fmt.Errorf("what was made so far could not be removed (berth destroy tries again): %w", err))
+	}
+	return errors.Join(cause, e.forget(t.record))
+}
+
+// forget drops a box's record, and with the last one its project's.
+func (e *Engine) forget(r *state.Record) error {
+	return errors.Join(e.Home.Remove(r.ID), e.Home.ForgetProject(r.ProjectID))
+}
+
+// boot starts the box and waits until it can be entered.
+func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Client, error) {
+	keys, err := e.Home.EnsureKeys(t.id)
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	t.voice.Progress("starting")
+	if err := t.plugin.Start(ctx, e.spec(t, keys), t.report()); err != nil {
+		return nil, blame(t.box, err)
+	}
+	now, err := t.plugin.Inspect(ctx, t.id)
+	if err != nil {
+		return nil, err
+	}
+	t.record.SSH = state.SSH{Addr: now.SSHAddr, User: t.box.SSH.User, HostKey: keys.HostPublic}
+	t.record.Root, t.record.Project = e.Envfile.Root, e.Envfile.Project.Name
+	if err := e.Home.Save(t.record); err != nil {
+		return nil, err
+	}
+	timeout := t.box.BootTimeout
+	if o.BootTimeout > 0 {
+		timeout = o.BootTimeout
+	}
+	client, err := e.wait(ctx, t, keys, timeout)
+	if err != nil {
+		return nil, err
+	}
+	t.voice.Say("ready after %s at %s", time.Since(begin).Round(10*time.Millisecond), now.SSHAddr)
+	return client, nil
+}
+
+// spec is what the provider is asked for.
+func (e *Engine) spec(t *target, keys state.Keys) provider.Spec {
+	b, r := t.box, t.box.Resources
+	return provider.Spec{
+		ID: t.id, Project: e.Envfile.Project.Name, Name: b.Name, Hostname: b.Hostname,
+		Image: t.record.Image, User: b.SSH.User, Env: b.Env,
+		AuthorizedKey: keys.Public, HostKey: keys.HostPrivate,
+		Resources: provider.Resources{
+			CPUs: r.CPUs, CPUWeight: r.CPUWeight, CPUSet: r.CPUSet, Memory: r.Memory, Swap: r.Swap, PIDs: r.PIDs,
+			IO: provider.IO(r.IO),
+		},
+	}
+}
+
+// report shows the provider's news.
+func (t *target) report() provider.Report {
+	return func(ev provider.Event) {
+		if ev.Total > 0 {
+			t.voice.Progress(fmt.Sprintf("%s (%d%%)", ev.Text, ev.Done*100/ev.Total))
+			return
+		}
+		t.voice.Progress(ev.Text)
+	}
+}

@@ -1,0 +1,172 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/pkg/sftp"
+)
+
+// maxDepth bounds how deep a folder of the box may go, as a box may make up
+// folders without end.
+const maxDepth = 200
+
+// Download copies src of the box to dst on the host. The box is not trusted:
+// all is written through an os.Root, which no name and no link leads out of.
+func (b *box) Download(ctx context.Context, src, dst string) error {
+	if err := b.download(ctx, src, dst); err != nil {
+		return fmt.Errorf("download %s to %s: %w", src, dst, err)
+	}
+	return nil
+}
+
+func (b *box) download(ctx context.Context, src, dst string) error {
+	from, err := homePath(src)
+	if err != nil {
+		return err
+	}
+	t, err := b.client.transfer(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	st, err := t.Stat(from)
+	if err != nil {
+		return t.explain(ctx, from, err)
+	}
+	dir, name := dst, ""
+	if !st.IsDir() {
+		dir, name = fileTarget(from, dst)
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	d := &download{transfer: t, root: root}
+	if st.IsDir() {
+		return d.folder(ctx, path.Clean(from), ".", 0)
+	}
+	if !st.Mode().IsRegular() {
+		return fmt.Errorf("%s in the box is a %s, and only files, folders and links can be copied", from, kind(st.Mode()))
+	}
+	return d.file(ctx, from, name, st.Mode())
+}
+
+// fileTarget is the folder and the name that a single file goes to.
+func fileTarget(src, dst string) (dir, name string) {
+	if st, err := os.Stat(dst); err == nil && st.IsDir() || strings.HasSuffix(dst, "/") {
+		return dst, path.Base(src)
+	}
+	return filepath.Dir(dst), filepath.Base(dst)
+}
+
+type download struct {
+	*transfer
+	root *os.Root
+}
+
+func (d *download) folder(ctx context.Context, src, dst string, depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("%s in the box is more than %d folders deep", src, maxDepth)
+	}
+	entries, err := d.ReadDirContext(ctx, src)
+	if err != nil {
+		return d.explain(ctx, src, err)
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
+			return fmt.Errorf("%s in the box claims to hold a file named %q", src, name)
+		}
+		if err := d.entry(ctx, path.Join(src, name), filepath.Join(dst, name), e.Mode(), depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *download) entry(ctx context.Context, src, dst string, mode fs.FileMode, depth int) error {
+	switch {
+	case mode.IsDir():
+		err := d.root.Mkdir(dst, 0o700)
+		isNew := err == nil
+		if errors.Is(err, fs.ErrExist) {
+			var st fs.FileInfo
+			if st, err = d.root.Stat(dst); err == nil && !st.IsDir() {
+				err = fmt.Errorf("%s on the host is not a folder", dst)
+			}
+		}
+		if err == nil {
+			err = d.folder(ctx, src, dst, depth+1)
+		}
+		if err == nil && isNew {
+			err = d.root.Chmod(dst, mode.Perm())
+		}
+		return err
+	case mode.IsRegular():
+		return d.file(ctx, src, dst, mode)
+	case mode.Type() == fs.ModeSymlink:
+		target, err := d.ReadLink(src)
+		if err != nil {
+			return d.explain(ctx, src, err)
+		}
+		return d.replace(dst, func(temp string) error { return d.root.Symlink(target, temp) })
+	}
+	return fmt.Errorf("%s in the box is a %s, and only files, folders and links can be copied", src, kind(mode))
+}
+
+// file copies one file and puts it into its place when it is whole.
+func (d *download) file(ctx context.Context, src, dst string, mode fs.FileMode) error {
+	r, err := d.Open(src)
+	if err != nil {
+		return d.explain(ctx, src, err)
+	}
+	defer r.Close()
+	return d.replace(dst, func(temp string) error {
+		w, err := d.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		if err := d.receive(ctx, r, w, src); err != nil {
+			return err
+		}
+		if err := w.Chmod(mode.Perm()); err != nil {
+			return err
+		}
+		return w.Close()
+	})
+}
+
+// receive tells an error of the box from one of the host.
+func (d *download) receive(ctx context.Context, r *sftp.File, w *os.File, src string) error {
+	_, err := r.WriteTo(w)
+	var host *fs.PathError
+	if err == nil || errors.As(err, &host) && host.Path == w.Name() {
+		return err
+	}
+	return d.explain(ctx, src, err)
+}
+
+// replace makes something under a temporary name beside dst and moves it there.
+func (d *download) replace(dst string, create func(temp string) error) error {
+	temp := filepath.Join(filepath.Dir(dst), path.Base(d.temp("x")))
+	err := create(temp)
+	if err == nil {
+		err = d.root.Rename(temp, dst)
+	}
+	if err != nil {
+		d.root.Remove(temp)
+	}
+	return err
+}

@@ -1,0 +1,97 @@
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Holder is who has a box's lock.
+type Holder struct {
+	PID     int       `json:"pid"`
+	Command string    `json:"command"` // "berth up web"
+	Since   time.Time `json:"since"`
+}
+
+// LockedError means that another command is changing the box.
+type LockedError struct {
+	Box    string
+	Holder Holder // zero when it could not be read
+}
+
+func (e *LockedError) Error() string {
+	if e.Holder.PID == 0 {
+		return fmt.Sprintf("box %s is being changed by another berth command: try again when it has ended", e.Box)
+	}
+	return fmt.Sprintf("box %s is being changed by %q (process %d, for %s): try again when it has ended",
+		e.Box, e.Holder.Command, e.Holder.PID, time.Since(e.Holder.Since).Round(time.Second))
+}
+
+// Lock takes the lock of a box, or fails at once with *LockedError. The kernel
+// drops it when the process dies (flock(2)), so none is ever stale.
+func (h *Home) Lock(id, command string) (unlock func(), err error) {
+	path := filepath.Join(h.boxDir(id), "lock")
+	for {
+		if err := h.make(h.boxDir(id)); err != nil {
+			return nil, err
+		}
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // a destroy removed the folder in between
+		}
+		if err != nil {
+			return nil, fmt.Errorf("lock box %s: %w", id, err)
+		}
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			defer f.Close()
+			if !errors.Is(err, unix.EWOULDBLOCK) {
+				return nil, fmt.Errorf("lock box %s: %w", id, err)
+			}
+			e := &LockedError{Box: id}
+			_ = json.NewDecoder(f).Decode(&e.Holder) // a holder just beginning has written nothing yet
+			return nil, e
+		}
+		if !isAt(f, path) { // what was locked has been removed by a destroy
+			f.Close()
+			continue
+		}
+		if err := describe(f, command); err != nil {
+			f.Close()
+			return nil, fmt.Errorf("lock box %s: %w", id, err)
+		}
+		return func() {
+			// A folder with nothing but its lock is left by a box that was never
+			// begun; it must not be, and cannot be removed if there is more.
+			if _, err := os.Stat(filepath.Join(h.boxDir(id), "box.json")); errors.Is(err, os.ErrNotExist) && isAt(f, path) {
+				_ = os.Remove(path)
+				_ = os.Remove(h.boxDir(id))
+			}
+			f.Close()
+		}, nil
+	}
+}
+
+// describe writes who holds the lock.
+func describe(f *os.File, command string) error {
+	b, err := json.Marshal(Holder{PID: os.Getpid(), Command: command, Since: time.Now()})
+	if err != nil {
+		return err
+	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err = f.WriteAt(b, 0)
+	return err
+}
+
+// isAt reports whether f is the file at path.
+func isAt(f *os.File, path string) bool {
+	a, err1 := f.Stat()
+	b, err2 := os.Stat(path)
+	return err1 == nil && err2 == nil && os.SameFile(a, b)
+}

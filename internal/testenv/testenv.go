@@ -1,0 +1,105 @@
+// Package testenv tells tests what the machine they run on can do.
+//
+// A test that needs more than the Go toolchain says so with one of the Need
+// functions and is skipped where that is missing. BERTH_TEST_REQUIRE, a list
+// such as "root,lxc", turns a skip into a failure, so that a machine that is
+// meant to run everything does.
+package testenv
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// NeedRoot skips t unless it runs as root.
+func NeedRoot(t testing.TB) { t.Helper(); need(t, "root") }
+
+// NeedLXC skips t unless containers can be run: LXC's tools and root.
+func NeedLXC(t testing.TB) { t.Helper(); need(t, "lxc") }
+
+// NeedSSHD skips t unless OpenSSH's server is installed.
+func NeedSSHD(t testing.TB) { t.Helper(); need(t, "sshd") }
+
+// NeedNet skips t unless packages can be downloaded, directly or by a proxy.
+func NeedNet(t testing.TB) { t.Helper(); need(t, "net") }
+
+func need(t testing.TB, name string) {
+	t.Helper()
+	ok, reason := Has(name)
+	switch {
+	case ok:
+	case required(name):
+		t.Fatalf("needs %s: %s, and BERTH_TEST_REQUIRE names it", name, reason)
+	default:
+		t.Skipf("needs %s: %s", name, reason)
+	}
+}
+
+func required(name string) bool {
+	list := strings.Split(os.Getenv("BERTH_TEST_REQUIRE"), ",")
+	return slices.ContainsFunc(list, func(s string) bool { return strings.TrimSpace(s) == name })
+}
+
+// Has tells whether the machine has what is named "root", "lxc", "sshd" or
+// "net", and what is missing if not.
+func Has(name string) (ok bool, reason string) {
+	switch name {
+	case "root":
+		if os.Geteuid() != 0 {
+			return false, "not running as root"
+		}
+	case "lxc":
+		if os.Geteuid() != 0 {
+			return false, "not running as root"
+		}
+		for _, tool := range []string{"lxc-start", "lxc-info", "lxc-stop", "lxc-attach"} {
+			if _, err := exec.LookPath(tool); err != nil {
+				return false, tool + " not found"
+			}
+		}
+	case "sshd":
+		if _, err := SSHD(); err != nil {
+			return false, err.Error()
+		}
+	case "net":
+		return hasNet()
+	default:
+		return false, fmt.Sprintf("no condition is called %q", name)
+	}
+	return true, ""
+}
+
+// SSHD finds OpenSSH's server, which wants to be called by its whole path.
+func SSHD() (string, error) {
+	if path, err := exec.LookPath("sshd"); err == nil {
+		return path, nil
+	}
+	for _, path := range []string{"/usr/sbin/sshd", "/usr/local/sbin/sshd"} {
+		if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("sshd not found")
+}
+
+// hasNet trusts a proxy that is set, and otherwise tries Debian's mirror, which
+// the images are built from.
+func hasNet() (bool, string) {
+	for _, name := range []string{"http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"} {
+		if os.Getenv(name) != "" {
+			return true, ""
+		}
+	}
+	conn, err := net.DialTimeout("tcp", "deb.debian.org:80", 3*time.Second)
+	if err != nil {
+		return false, err.Error()
+	}
+	conn.Close()
+	return true, ""
+}

@@ -1,0 +1,47 @@
+package ui
+
+import (
+	"fmt"
+	"hash/fnv"
+)
+
+// Box is what one box says and is said of it: every line begins with its name.
+type Box struct {
+	u    *UI
+	name string
+}
+
+// Box returns the voice of a box.
+func (u *UI) Box(name string) *Box { return &Box{u: u, name: name} }
+
+// boxColours are told apart on dark and light backgrounds.
+var boxColours = []string{"36", "35", "34", "32", "33", "96", "95", "94"}
+
+func (b *Box) prefix(mark string) string {
+	h := fnv.New32a()
+	h.Write([]byte(b.name))
+	return b.u.Paint(boxColours[h.Sum32()%uint32(len(boxColours))], b.name+mark) + " "
+}
+
+// Say tells what is being done or has been done.
+func (b *Box) Say(format string, args ...any) {
+	b.u.Println(b.prefix(":") + fmt.Sprintf(format, args...))
+}
+
+// Warn tells what the user should know.
+func (b *Box) Warn(format string, args ...any) {
+	b.u.Println(b.prefix(":") + b.u.Paint(Yellow, "warning: ") + fmt.Sprintf(format, args...))
+}
+
+// Progress tells what is being done until something else is.
+func (b *Box) Progress(text string) {
+	b.u.Live(b.prefix(":") + Printable(text, false))
+}
+
+// Line shows a line of a command's output in the box.
+func (b *Box) Line(_ int, line []byte) {
+	b.u.Println(b.prefix(" |") + Printable(string(line), b.u.Color))
+}
+
+// Report shows what a provisioner tells.
+func (b *Box) Report(text string) { b.Say("%s", Printable(text, false)) }

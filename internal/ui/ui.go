@@ -1,0 +1,157 @@
+// Package ui shows people what Berth does: answers on standard output, progress
+// and problems on standard error. It decides once what a stream can do: lines
+// that draw over themselves and colour are for terminals only. What is worth
+// saying, and when, is the caller's to know.
+package ui
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+
+	"golang.org/x/term"
+)
+
+// UI is where a command talks to its user. It can be used by several goroutines.
+type UI struct {
+	In  *os.File  // nil: nobody can be asked
+	Out io.Writer // the answer
+	Err io.Writer // progress and problems
+
+	// Terminal says that Err is one, and Width how wide it is.
+	Terminal bool
+	Width    int
+	Color    bool
+
+	mu   sync.Mutex
+	live bool // the terminal's last line is one to draw over
+}
+
+// New returns the UI of a process. Colour follows the terminal, NO_COLOR
+// (no-color.org) and TERM.
+func New(in, out, errs *os.File) *UI {
+	u := &UI{In: in, Out: out, Err: errs, Terminal: term.IsTerminal(int(errs.Fd()))}
+	if u.Terminal {
+		u.Width, _, _ = term.GetSize(int(errs.Fd()))
+		u.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	}
+	return u
+}
+
+// Interactive reports whether a person can be asked.
+func (u *UI) Interactive() bool {
+	return u.In != nil && u.Terminal && term.IsTerminal(int(u.In.Fd()))
+}
+
+// Println writes a line to the user.
+func (u *UI) Println(text string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.clear()
+	fmt.Fprintln(u.Err, text)
+}
+
+// Warn writes a warning to the user.
+func (u *UI) Warn(text string) { u.Println(u.Paint(Yellow, "Warning: ") + text) }
+
+// Live shows a line that the next one replaces. Where that cannot be done it is
+// a line like any other.
+func (u *UI) Live(text string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.Terminal {
+		fmt.Fprintln(u.Err, text)
+		return
+	}
+	u.clear()
+	if u.Width > 1 && len([]rune(text)) >= u.Width { // a wrapped line cannot be drawn over
+		text = string([]rune(text)[:u.Width-2]) + "…"
+	}
+	fmt.Fprint(u.Err, text)
+	u.live = true
+}
+
+// EndLive removes a live line, before something else takes the terminal.
+func (u *UI) EndLive() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.clear()
+}
+
+// clear removes a live line: to column one, erase to the end (ECMA-48).
+func (u *UI) clear() {
+	if u.live {
+		fmt.Fprint(u.Err, "\r\x1b[K")
+		u.live = false
+	}
+}
+
+// The colours, as SGR parameters (ECMA-48).
+const (
+	Bold   = "1"
+	Red    = "31;1"
+	Green  = "32"
+	Yellow = "33"
+	Faint  = "2"
+)
+
+// Paint colours text where colour is wanted.
+func (u *UI) Paint(sgr, text string) string {
+	if !u.Color {
+		return text
+	}
+	return "\x1b[" + sgr + "m" + text + "\x1b[0m"
+}
+
+// Ask puts a yes-or-no question, and takes no for anything but yes.
+func (u *UI) Ask(question string) (bool, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.clear()
+	fmt.Fprint(u.Err, question+" [y/N] ")
+	// Byte by byte, so that nothing meant for someone else is read.
+	var answer strings.Builder
+	for b := make([]byte, 1); ; {
+		n, err := u.In.Read(b)
+		if n == 0 || b[0] == '\n' {
+			if err != nil && err != io.EOF {
+				return false, err
+			}
+			break
+		}
+		answer.WriteByte(b[0])
+	}
+	a := strings.ToLower(strings.TrimSpace(answer.String()))
+	return a == "y" || a == "yes", nil
+}
+
+var (
+	escapes = regexp.MustCompile(`\x1b(\[[0-9;:?<=>]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.?)`)
+	colours = regexp.MustCompile(`^\x1b\[[0-9;:]*m$`)
+)
+
+// Printable takes out of s what would command the user's terminal. Colours stay
+// where keepColours is set.
+func Printable(s string, keepColours bool) string {
+	coloured := false
+	s = escapes.ReplaceAllStringFunc(s, func(e string) string {
+		if keepColours && colours.MatchString(e) {
+			coloured = true
+			return e
+		}
+		return ""
+	})
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' && r != '\n' && !(r == '\x1b' && coloured) || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return -1
+		}
+		return r
+	}, s)
+	if coloured {
+		s += "\x1b[0m" // a line must not colour the next
+	}
+	return s
+}

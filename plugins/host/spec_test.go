@@ -1,0 +1,91 @@
+package host
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hcldec"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/berth-dev/berth/provider"
+)
+
+func decode(t *testing.T, spec hcldec.Spec, src string) ([]byte, hcl.Diagnostics) {
+	t.Helper()
+	f, diags := hclsyntax.ParseConfig([]byte(src), "Envfile", hcl.InitialPos)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	val, diags := hcldec.Decode(f.Body, spec, nil)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	config, err := EncodeConfig(val, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config, nil
+}
+
+func TestArgumentsReachThePlugin(t *testing.T) {
+	m := newManager(t, Options{}, "berth-provider-ok")
+	p, err := m.Provider(t.Context(), "ok")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for src, want := range map[string]string{
+		``:                           "default",
+		`mode = "x"`:                 "x",
+		`mode = null`:                "default",
+		`lines = "one"`:              "defaultone",
+		`lines = ["one", "two"]`:     "defaultone,two",
+		`lines = 5`:                  "default5",
+		`lines = []`:                 "default",
+		"mode = \"\"\nsmall = \"7\"": "",
+	} {
+		config, diags := decode(t, p.Spec(), src)
+		if diags.HasErrors() {
+			t.Errorf("%s: %v", src, diags)
+			continue
+		}
+		got, _, _ := strings.Cut(p.Bind(config).Check(t.Context()).Error(), "\n")
+		if got != want {
+			t.Errorf("%s: the plugin sees %q, want %q", src, got, want)
+		}
+	}
+}
+
+func TestWrongArguments(t *testing.T) {
+	m := newManager(t, Options{}, "berth-provider-ok")
+	p, err := m.Provider(t.Context(), "ok")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for src, want := range map[string]string{
+		`lines = { a = "b" }`: `Envfile:1,9-20: Incorrect attribute value type; Inappropriate value for attribute "lines": a list of strings or one string is required.`,
+		`lines = [["a"]]`:     `Envfile:1,9-16: Incorrect attribute value type; Inappropriate value for attribute "lines": a list of strings or one string is required.`,
+		`mode = ["x"]`:        `Envfile:1,8-13: Incorrect attribute value type; Inappropriate value for attribute "mode": string required`,
+		`moed = "x"`:          `Envfile:1,1-5: Unsupported argument; An argument named "moed" is not expected here. Did you mean "mode"?`,
+	} {
+		_, diags := decode(t, p.Spec(), src)
+		if len(diags) != 1 || !strings.HasPrefix(diags[0].Error(), want) {
+			t.Errorf("%s: %v, want %s", src, diags, want)
+		}
+	}
+	for src, want := range map[string]string{
+		`mode = "bad"`: "mode: must be good",
+		`small = 1000`: "small: value must be a whole number, between -128 and 127",
+		`small = 1.5`:  "small: value must be a whole number, between -128 and 127",
+	} {
+		config, diags := decode(t, p.Spec(), src)
+		if diags.HasErrors() {
+			t.Fatal(diags)
+		}
+		var arg *provider.ArgError
+		if err := p.Validate(t.Context(), config); !errors.As(err, &arg) || err.Error() != want {
+			t.Errorf("%s: %v, want the ArgError %q", src, err, want)
+		}
+	}
+}

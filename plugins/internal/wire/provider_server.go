@@ -1,0 +1,147 @@
+package wire
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/berth-dev/berth/plugins/internal/pluginpb"
+	"github.com/berth-dev/berth/provider"
+)
+
+// providerServer runs in the plugin. It makes a fresh value for every call, so
+// that nothing but the disk carries over from one call to the next: a later
+// command, which has another process, finds the same.
+type providerServer struct {
+	pluginpb.UnimplementedProviderServer
+	construct func() provider.Provider
+}
+
+type (
+	workRequest  = pluginpb.WorkRequest_Begin
+	workStream   = grpc.BidiStreamingServer[pluginpb.WorkRequest, pluginpb.WorkResponse]
+	workResponse = pluginpb.WorkResponse
+)
+
+func (s *providerServer) Schema(context.Context, *pluginpb.SchemaRequest) (*pluginpb.SchemaResponse, error) {
+	return schemaResponse(s.construct()), nil
+}
+
+func schemaResponse(v any) *pluginpb.SchemaResponse {
+	schema, err := SchemaOf(v)
+	if err != nil {
+		return &pluginpb.SchemaResponse{Error: errorToPB(err)}
+	}
+	block, err := schemaToPB(schema)
+	return &pluginpb.SchemaResponse{Block: block, Error: errorToPB(err)}
+}
+
+// configured makes a value with the block's arguments.
+func (s *providerServer) configured(config []byte) (provider.Provider, error) {
+	p := s.construct()
+	return p, decodeConfig(config, p, func(arg string, err error) error {
+		return &provider.ArgError{Arg: arg, Err: err}
+	})
+}
+
+func (s *providerServer) Validate(_ context.Context, r *pluginpb.ConfigRequest) (*pluginpb.ErrorResponse, error) {
+	p, err := s.configured(r.GetConfig())
+	if v, ok := p.(provider.Validator); ok && err == nil {
+		err = v.Validate()
+	}
+	return &pluginpb.ErrorResponse{Error: errorToPB(err)}, nil
+}
+
+func (s *providerServer) Check(ctx context.Context, r *pluginpb.ConfigRequest) (*pluginpb.ErrorResponse, error) {
+	p, err := s.configured(r.GetConfig())
+	if err == nil {
+		err = p.Check(ctx)
+	}
+	return &pluginpb.ErrorResponse{Error: errorToPB(err)}, nil
+}
+
+func (s *providerServer) Create(stream workStream) error {
+	return serveWork(stream, func(ctx context.Context, r *workRequest, report provider.Report) error {
+		p, err := s.configured(r.GetConfig())
+		if err != nil {
+			return err
+		}
+		return p.Create(ctx, specFromPB(r.GetSpec()), report)
+	})
+}
+
+func (s *providerServer) Start(stream workStream) error {
+	return serveWork(stream, func(ctx context.Context, r *workRequest, report provider.Report) error {
+		p, err := s.configured(r.GetConfig())
+		if err != nil {
+			return err
+		}
+		return p.Start(ctx, specFromPB(r.GetSpec()), report)
+	})
+}
+
+func (s *providerServer) Stop(stream workStream) error {
+	return serveWork(stream, func(ctx context.Context, r *workRequest, report provider.Report) error {
+		return s.construct().Stop(ctx, r.GetId(), time.Duration(r.GetGrace()), report)
+	})
+}
+
+func (s *providerServer) Destroy(stream workStream) error {
+	return serveWork(stream, func(ctx context.Context, r *workRequest, report provider.Report) error {
+		return s.construct().Destroy(ctx, r.GetId(), report)
+	})
+}
+
+func (s *providerServer) Inspect(ctx context.Context, r *pluginpb.BoxRequest) (*pluginpb.InspectResponse, error) {
+	box, err := s.construct().Inspect(ctx, r.GetId())
+	if err != nil {
+		return &pluginpb.InspectResponse{Error: errorToPB(err)}, nil
+	}
+	return &pluginpb.InspectResponse{Box: boxToPB(box)}, nil
+}
+
+func (s *providerServer) Logs(ctx context.Context, r *pluginpb.BoxRequest) (*pluginpb.LogsResponse, error) {
+	logs, err := s.construct().Logs(ctx, r.GetId())
+	if err != nil {
+		return &pluginpb.LogsResponse{Error: errorToPB(err)}, nil
+	}
+	out := &pluginpb.LogsResponse{}
+	for _, l := range logs {
+		out.Logs = append(out.Logs, logToPB(l))
+	}
+	return out, nil
+}
+
+// serveWork serves one long call.
+func serveWork(stream workStream, do func(context.Context, *workRequest, provider.Report) error) error {
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	begin := first.GetBegin()
+	if begin == nil {
+		return errNoBegin
+	}
+	ctx, cancel := attach(stream.Context(), begin.GetDeadline(), func() error { _, err := stream.Recv(); return err })
+	defer cancel()
+
+	var mu sync.Mutex // a stream takes one Send at a time, and authors may report from several goroutines
+	var done bool
+	err = do(ctx, begin, func(e provider.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !done {
+			// Blocks while the host is slow. An error means that the stream is
+			// over, and with it ctx.
+			_ = stream.Send(&workResponse{Part: &pluginpb.WorkResponse_Event{Event: eventToPB(e)}})
+		}
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	done = true
+	return stream.Send(&workResponse{Part: &pluginpb.WorkResponse_Result{
+		Result: &pluginpb.ErrorResponse{Error: errorToPB(err)},
+	}})
+}

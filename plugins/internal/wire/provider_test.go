@@ -1,0 +1,218 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-plugin"
+
+	"github.com/berth-dev/berth/provider"
+)
+
+// fakeProvider records what it is called with and answers what it is told to.
+type fakeProvider struct {
+	Text string `hcl:"text,optional"`
+
+	seen *recorded
+}
+
+type recorded struct {
+	text   string
+	spec   provider.Spec
+	id     string
+	grace  time.Duration
+	events []provider.Event
+	box    provider.Box
+	logs   []provider.Log
+	err    error
+	block  bool
+}
+
+func (f *fakeProvider) answer(ctx context.Context, report provider.Report) error {
+	f.seen.text = f.Text
+	for _, e := range f.seen.events {
+		report(e)
+	}
+	if f.seen.block {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return f.seen.err
+}
+
+func (f *fakeProvider) Check(ctx context.Context) error { return f.answer(ctx, nil) }
+func (f *fakeProvider) Create(ctx context.Context, s provider.Spec, r provider.Report) error {
+	f.seen.spec = s
+	return f.answer(ctx, r)
+}
+func (f *fakeProvider) Start(ctx context.Context, s provider.Spec, r provider.Report) error {
+	f.seen.spec = s
+	return f.answer(ctx, r)
+}
+func (f *fakeProvider) Stop(ctx context.Context, id string, grace time.Duration, r provider.Report) error {
+	f.seen.id, f.seen.grace = id, grace
+	return f.answer(ctx, r)
+}
+func (f *fakeProvider) Destroy(ctx context.Context, id string, r provider.Report) error {
+	f.seen.id = id
+	return f.answer(ctx, r)
+}
+func (f *fakeProvider) Inspect(_ context.Context, id string) (provider.Box, error) {
+	f.seen.id = id
+	return f.seen.box, f.seen.err
+}
+func (f *fakeProvider) Logs(_ context.Context, id string) ([]provider.Log, error) {
+	f.seen.id = id
+	return f.seen.logs, f.seen.err
+}
+
+// dialProvider puts a fake behind real gRPC.
+func dialProvider(t *testing.T) (*ProviderClient, *recorded) {
+	t.Helper()
+	seen := &recorded{}
+	set := ProviderSet(func() provider.Provider { return &fakeProvider{Text: "default", seen: seen} })
+	client, server := plugin.TestPluginGRPCConn(t, false, set)
+	t.Cleanup(func() { client.Close(); server.Stop() })
+	raw, err := client.Dispense(Provider)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw.(*ProviderClient), seen
+}
+
+func TestProviderRoundTrip(t *testing.T) {
+	c, seen := dialProvider(t)
+	p := c.Bind([]byte(`{"text":"bound"}`))
+	ctx := t.Context()
+	spec := filled[provider.Spec](t)
+	seen.events = []provider.Event{filled[provider.Event](t), {Text: "second"}}
+	var events []provider.Event
+	report := func(e provider.Event) { events = append(events, e) }
+	same := func(what string, got, want any) {
+		t.Helper()
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+	for name, call := range map[string]func(context.Context, provider.Spec, provider.Report) error{"Create": p.Create, "Start": p.Start} {
+		seen.spec, seen.text, events = provider.Spec{}, "", nil
+		if err := call(ctx, spec, report); err != nil {
+			t.Error(name, err)
+		}
+		same(name+" spec", seen.spec, spec)
+		same(name+" events", events, seen.events)
+		same(name+" arguments", seen.text, "bound")
+	}
+	events = nil
+	if err := p.Stop(ctx, "box-1", 17*time.Second, report); err != nil {
+		t.Error(err)
+	}
+	same("Stop", []any{seen.id, seen.grace, events, seen.text}, []any{"box-1", 17 * time.Second, seen.events, "default"})
+	events = nil
+	if err := p.Destroy(ctx, "box-2", report); err != nil {
+		t.Error(err)
+	}
+	same("Destroy", []any{seen.id, events}, []any{"box-2", seen.events})
+
+	seen.box = filled[provider.Box](t)
+	seen.box.State = provider.Frozen
+	box, err := p.Inspect(ctx, "box-3")
+	same("Inspect", []any{seen.id, box, err}, []any{"box-3", seen.box, nil})
+
+	seen.logs = []provider.Log{filled[provider.Log](t), {Tail: "no utf-8: \xff"}}
+	logs, err := p.Logs(ctx, "box-4")
+	same("Logs", []any{seen.id, logs, err}, []any{"box-4", seen.logs, nil})
+}
+
+func TestZeroAndNilAreKept(t *testing.T) {
+	c, seen := dialProvider(t)
+	zero := int64(0)
+	for _, spec := range []provider.Spec{{}, {Resources: provider.Resources{Swap: &zero}}} {
+		if err := c.Bind(nil).Create(t.Context(), spec, nil); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(spec, seen.spec); diff != "" {
+			t.Error(diff)
+		}
+	}
+	seen.box = provider.Box{State: provider.Stopped}
+	if box, err := c.Bind(nil).Inspect(t.Context(), ""); err != nil || box != seen.box || !box.Started.IsZero() {
+		t.Errorf("box %+v, %v", box, err)
+	}
+}
+
+func TestUnknownStateIsUnknown(t *testing.T) {
+	c, seen := dialProvider(t)
+	for given, want := range map[provider.State]provider.State{
+		"melting": provider.Unknown, "": provider.Unknown, "\xff": provider.Unknown,
+		provider.Unknown: provider.Unknown, provider.Stopped: provider.Stopped,
+		provider.Running: provider.Running, provider.Frozen: provider.Frozen,
+	} {
+		seen.box = provider.Box{State: given}
+		box, err := c.Bind(nil).Inspect(t.Context(), "x")
+		if err != nil || box.State != want {
+			t.Errorf("state %q arrives as %q, %v; want %q", given, box.State, err, want)
+		}
+	}
+}
+
+func TestProviderErrors(t *testing.T) {
+	c, seen := dialProvider(t)
+	p := c.Bind(nil)
+	arg := &provider.ArgError{Arg: "box.image", Err: provider.ErrImage}
+	seen.err = arg
+	calls := map[string]func() error{
+		"Check":   func() error { return p.Check(t.Context()) },
+		"Create":  func() error { return p.Create(t.Context(), provider.Spec{}, nil) },
+		"Start":   func() error { return p.Start(t.Context(), provider.Spec{}, nil) },
+		"Stop":    func() error { return p.Stop(t.Context(), "x", 0, nil) },
+		"Destroy": func() error { return p.Destroy(t.Context(), "x", nil) },
+		"Inspect": func() error { _, err := p.Inspect(t.Context(), "x"); return err },
+		"Logs":    func() error { _, err := p.Logs(t.Context(), "x"); return err },
+	}
+	for name, call := range calls {
+		got, ok := call().(*provider.ArgError)
+		if !ok || got.Arg != arg.Arg || !errors.Is(got, provider.ErrImage) || got.Error() != arg.Error() {
+			t.Errorf("%s: %#v, want %#v", name, got, arg)
+		}
+	}
+}
+
+func TestBadConfig(t *testing.T) {
+	c, _ := dialProvider(t)
+	err := c.Validate(t.Context(), []byte(`{"text":`))
+	if err == nil || len(err.Error()) < 10 {
+		t.Errorf("error %v", err)
+	}
+	if err := c.Bind([]byte(`[]`)).Create(t.Context(), provider.Spec{}, nil); err == nil {
+		t.Error("Create takes a list for arguments")
+	}
+}
+
+func TestCancelReachesTheProvider(t *testing.T) {
+	c, seen := dialProvider(t)
+	seen.block = true
+	seen.events = []provider.Event{{Text: "begun"}}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	err := c.Bind(nil).Create(ctx, provider.Spec{}, func(provider.Event) { cancel(errors.New("for a reason")) })
+	if err != context.Canceled {
+		t.Errorf("Create: %v, want canceled", err)
+	}
+	if err := c.Bind(nil).Create(ctx, provider.Spec{}, nil); err != context.Canceled {
+		t.Errorf("Create with a cancelled context: %v", err)
+	}
+	timeout, stop := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer stop()
+	seen.events = nil
+	if err := c.Bind(nil).Check(timeout); err != context.DeadlineExceeded {
+		t.Errorf("Check: %v, want deadline exceeded", err)
+	}
+	timeout, stop = context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer stop()
+	if err := c.Bind(nil).Stop(timeout, "x", 0, nil); err != context.DeadlineExceeded {
+		t.Errorf("Stop: %v, want deadline exceeded", err)
+	}
+}

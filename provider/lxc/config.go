@@ -1,0 +1,178 @@
+package lxc
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"sort"
+	"strings"
+)
+
+// seccompProfile denies what no box has business with: other kernels, other
+// mounts' files by handle, kernel modules. Everything else is kept safe by the
+// user namespace (lxc.container.conf(5), "SECCOMP CONFIGURATION"). LXC 4 knows
+// the word blacklist only; LXC 5 still takes it.
+const seccompProfile = `2
+blacklist
+reject_force_umount
+[all]
+kexec_load errno 1
+kexec_file_load errno 1
+open_by_handle_at errno 1
+init_module errno 1
+finit_module errno 1
+delete_module errno 1
+`
+
+// boxConfig is what a box's LXC configuration is made from.
+type boxConfig struct {
+	record   record
+	net      network
+	hostname string
+	limits   []setting
+	nesting  bool
+	raw      map[string]string
+	apparmor bool
+	dir      string // the box's folder
+}
+
+// linkName is the host's end of the box's veth pair: a hash, since names of
+// links end at 15 bytes (IFNAMSIZ).
+func linkName(id string) string { return "berth-" + shortHash(id) }
+
+func shortHash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:4])
+}
+
+// hardwareAddr is stable for the life of the box, and marked as locally
+// administered.
+func hardwareAddr(id string) string {
+	sum := sha256.Sum256([]byte("mac " + id))
+	return net.HardwareAddr{0x02, sum[0], sum[1], sum[2], sum[3], sum[4]}.String()
+}
+
+// text writes the configuration (lxc.container.conf(5)). All values are checked
+// before they come here; a line break in one would be a setting of its own, so
+// it is refused again.
+func (c boxConfig) text() (string, error) {
+	r := c.record
+	var b strings.Builder
+	var bad error
+	set := func(key, value string) {
+		if strings.ContainsAny(key+value, "\n\r\x00") {
+			bad = fmt.Errorf("write LXC configuration: %s has a line break in its value", key)
+		}
+		fmt.Fprintf(&b, "%s = %s\n", key, value)
+	}
+	fmt.Fprintf(&b, "# Written by Berth at every start of this box; changes are lost.\n")
+	set("lxc.uts.name", c.hostname)
+	set("lxc.rootfs.path", "dir:"+stageRootfs)
+	set("lxc.idmap", fmt.Sprintf("u 0 %d %d", r.IDBase, idRange))
+	set("lxc.idmap", fmt.Sprintf("g 0 %d %d", r.IDBase, idRange))
+
+	set("lxc.init.cmd", "/sbin/init")
+	set("lxc.signal.halt", "SIGRTMIN+3") // systemd(1): start halt.target
+	set("lxc.signal.reboot", "SIGRTMIN+5")
+	set("lxc.tty.max", "0")
+	set("lxc.pty.max", "1024")
+	set("lxc.console.logfile", c.dir+"/console.log")
+	set("lxc.console.size", "1MB")
+	set("lxc.console.rotate", "1")
+
+	set("lxc.cgroup.dir.container", payloadCgroup(r.ID))
+	set("lxc.cgroup.dir.monitor", monitorCgroup(r.ID))
+	for _, l := range c.limits {
+		prefix := "lxc.cgroup."
+		if l.v2 {
+			prefix = "lxc.cgroup2."
+		}
+		set(prefix+l.file, l.value)
+	}
+	c.network(set)
+	c.security(set)
+	for _, k := range sortedKeys(c.raw) {
+		set(k, c.raw[k])
+	}
+	return b.String(), bad
+}
+
+func (c boxConfig) network(set func(key, value string)) {
+	r := c.record
+	set("lxc.net.0.type", "veth")
+	set("lxc.net.0.link", c.net.Bridge)
+	set("lxc.net.0.veth.pair", linkName(r.ID))
+	set("lxc.net.0.name", "eth0")
+	set("lxc.net.0.hwaddr", hardwareAddr(r.ID))
+	set("lxc.net.0.flags", "up")
+	// LXC computes a wrong broadcast address by itself (5.0.2).
+	set("lxc.net.0.ipv4.address", fmt.Sprintf("%s/%d %s", r.Addr, c.net.Subnet.Bits(), c.net.broadcast()))
+	set("lxc.net.0.ipv4.gateway", c.net.gateway().String())
+}
+
+// security sets what keeps the box apart from the host beyond its namespaces.
+func (c boxConfig) security(set func(key, value string)) {
+	// /sys stays read-only except for the network: with a writable /sys systemd
+	// in the box waits for a udev that cannot work there.
+	set("lxc.mount.auto", "proc:mixed sys:mixed cgroup:mixed")
+	set("lxc.seccomp.profile", c.dir+"/seccomp")
+	if c.apparmor {
+		set("lxc.apparmor.profile", "generated")
+	}
+	if !c.nesting {
+		return
+	}
+	if c.apparmor {
+		set("lxc.apparmor.allow_nesting", "1")
+	}
+	// The kernel lets a nested container mount its own /proc and /sys only where
+	// an untouched one is visible (mount_namespaces(7)).
+	set("lxc.mount.entry", "proc dev/.lxc/proc proc create=dir,optional 0 0")
+	set("lxc.mount.entry", "sysfs dev/.lxc/sys sysfs create=dir,optional 0 0")
+}
+
+// hostHasAppArmor reports whether profiles can be loaded.
+func hostHasAppArmor() bool {
+	b, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
+	if err != nil || !strings.HasPrefix(string(b), "Y") {
+		return false
+	}
+	_, err = exec.LookPath("apparmor_parser")
+	return err == nil
+}
+
+// rawAllowed are the settings, or with a dot at the end the groups of settings,
+// that an Envfile may give: those that act inside the box. Others name
+// programs, files or devices of the host, and an Envfile comes with a
+// repository that anyone may have written.
+var rawAllowed = []string{
+	"lxc.environment", "lxc.prlimit.", "lxc.sysctl.", "lxc.signal.", "lxc.cap.drop",
+	"lxc.tty.max", "lxc.pty.max", "lxc.time.offset.boot", "lxc.time.offset.monotonic",
+	"lxc.cgroup.hugetlb.", "lxc.cgroup2.hugetlb.", "lxc.cgroup2.misc.", "lxc.cgroup2.memory.high", "lxc.cgroup2.memory.low",
+}
+
+// checkRaw says whether an Envfile may give this setting.
+func checkRaw(key, value string) error {
+	if strings.ContainsAny(key+value, "\n\r\x00") {
+		return fmt.Errorf("%q has a line break", key)
+	}
+	for _, a := range rawAllowed {
+		if key == a || strings.HasSuffix(a, ".") && strings.HasPrefix(key, a) && len(key) > len(a) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%q may not be set from an Envfile, since it can reach into the host; allowed are %s",
+		key, strings.Join(rawAllowed, ", "))
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

@@ -1,0 +1,165 @@
+package lxc
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/berth-dev/berth/provider"
+)
+
+// idForm keeps ids usable as names of folders, containers and cgroups.
+var idForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,59}$`)
+
+// Create makes the box: a record with its leases, an empty upper folder over
+// the image, and its identity in it.
+func (p *lxcProvider) Create(ctx context.Context, spec provider.Spec, report provider.Report) error {
+	if !idForm.MatchString(spec.ID) {
+		return fmt.Errorf("create box: the id %q is not made of a-z, 0-9 and '-'", spec.ID)
+	}
+	r, err := p.store.load(spec.ID)
+	if err == nil && r.Ready {
+		return nil
+	}
+	if err != nil && !errors.Is(err, provider.ErrNotFound) {
+		return err
+	}
+	if _, err := detectSettings(spec.Resources, p.store.root); err != nil {
+		return err // before an image is built for nothing
+	}
+	img, err := p.image(ctx, spec.Image, report)
+	if err != nil {
+		return err
+	}
+	if err := p.checkUser(img, spec.User); err != nil {
+		return err
+	}
+	r = record{ID: spec.ID, Project: spec.Project, Name: spec.Name, Image: spec.Image, Layers: []string{img.Layer}}
+	if err := p.lease(ctx, &r); err != nil {
+		return err
+	}
+	if err := p.makeDisk(r, spec); err != nil {
+		return fmt.Errorf("create box %s: %w", r.ID, err)
+	}
+	r.Ready = true
+	return p.store.save(r)
+}
+
+// lease gives the box its id range and address and writes its record, which is
+// what holds them.
+func (p *lxcProvider) lease(ctx context.Context, r *record) error {
+	unlock, err := p.store.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	p.store.sweep()
+	if old, err := p.store.load(r.ID); err == nil { // half made: its leases are good
+		r.IDBase, r.Addr = old.IDBase, old.Addr
+	}
+	all, err := p.store.records()
+	if err != nil {
+		return err
+	}
+	if r.IDBase == 0 {
+		if r.IDBase, err = freeIDRange(p.store.root, all, subIDs()); err != nil {
+			return err
+		}
+	}
+	// The record comes first, so that a network made for this box is removed
+	// with it, whatever happens in between.
+	if err := p.store.save(*r); err != nil {
+		return err
+	}
+	n, err := p.store.ensureNetwork(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.store.assignAddress(r, n); err != nil {
+		return err
+	}
+	return p.store.save(*r)
+}
+
+// makeDisk makes the box's folders anew.
+func (p *lxcProvider) makeDisk(r record, spec provider.Spec) error {
+	disk := p.store.file(r.ID, "disk")
+	if err := os.RemoveAll(disk); err != nil {
+		return err
+	}
+	for _, d := range []string{"upper", "work"} {
+		if err := os.MkdirAll(filepath.Join(disk, d), 0o755); err != nil {
+			return err
+		}
+	}
+	// The folders of the overlay are the box's to look into; those above are not.
+	for _, d := range []string{"", "upper", "work"} {
+		if err := os.Chmod(filepath.Join(disk, d), 0o755); err != nil {
+			return err
+		}
+	}
+	return p.seed(r, spec, true)
+}
+
+// Ranges of host ids that are for containers by the common convention
+// (systemd's UIDS-GIDS.md), and clear of what useradd gives to users in
+// /etc/subuid, which begins at 100000 and is looked at besides.
+const (
+	firstIDBase = 0x40000000 // 1,073,741,824
+	lastIDBase  = 0x6FFE0000 // 1,878,917,120
+)
+
+// idSpan is a range of ids in use.
+type idSpan struct{ first, count uint64 }
+
+// freeIDRange picks a range that no box and no other owner has. Data folders
+// begin at places of their own, so that the boxes of two hardly ever meet.
+func freeIDRange(root string, boxes []record, others []idSpan) (uint32, error) {
+	const slots = (lastIDBase - firstIDBase) / idRange
+	h := fnv.New32a()
+	h.Write([]byte(root))
+	start := h.Sum32() % slots
+	for i := range uint32(slots) {
+		base := firstIDBase + (start+i)%slots*idRange
+		used := slices.ContainsFunc(boxes, func(r record) bool { return r.IDBase == base }) ||
+			slices.ContainsFunc(others, func(o idSpan) bool {
+				return uint64(base) < o.first+o.count && o.first < uint64(base)+idRange
+			})
+		if !used {
+			return base, nil
+		}
+	}
+	return 0, errors.New("find a range of user ids for the box: all are in use")
+}
+
+// subIDs returns the ranges that the host has given to others (subuid(5)).
+func subIDs() []idSpan {
+	var spans []idSpan
+	for _, path := range []string{"/etc/subuid", "/etc/subgid"} {
+		f, err := os.Open(path)
+		if err != nil {
+			continue // it need not exist
+		}
+		for lines := bufio.NewScanner(f); lines.Scan(); {
+			fields := strings.Split(lines.Text(), ":")
+			if len(fields) != 3 {
+				continue
+			}
+			first, err1 := strconv.ParseUint(fields[1], 10, 32)
+			count, err2 := strconv.ParseUint(fields[2], 10, 32)
+			if err1 == nil && err2 == nil {
+				spans = append(spans, idSpan{first, count})
+			}
+		}
+		f.Close()
+	}
+	return spans
+}

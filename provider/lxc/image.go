@@ -1,0 +1,128 @@
+package lxc
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/berth-dev/berth/provider"
+)
+
+// image is one that the store has; images/KEY.json.
+type image struct {
+	Name   string    `json:"name"`   // "debian:bookworm"
+	Recipe string    `json:"recipe"` // key of what it was built from
+	Layer  string    `json:"layer"`  // digest of its tree
+	Size   int64     `json:"size"`   // bytes
+	Built  time.Time `json:"built"`
+}
+
+// suites are the Debian releases that boxes are made of.
+var suites = []string{"bookworm", "trixie", "bullseye"}
+
+// parseImage checks an image's name and returns its suite.
+func parseImage(name string) (suite string, err error) {
+	distro, suite, ok := strings.Cut(name, ":")
+	if ok && distro == "debian" && slices.Contains(suites, suite) {
+		return suite, nil
+	}
+	return "", &provider.ArgError{Arg: "box.image", Err: fmt.Errorf(
+		"%w: there is no image %q; the LXC provider has debian:%s", provider.ErrImage, name, strings.Join(suites, ", debian:"))}
+}
+
+// image returns the image, building it if the store has none. Two processes
+// that want the same one build it once: the second waits for the first.
+func (p *lxcProvider) image(ctx context.Context, name string, report provider.Report) (image, error) {
+	suite, err := parseImage(name)
+	if err != nil {
+		return image{}, err
+	}
+	recipe := recipeKey(suite, p.Mirror)
+	path := filepath.Join(p.store.images(), "debian-"+suite+"-"+recipe+".json")
+	if img, err := p.store.loadImage(path); err == nil {
+		return img, nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return image{}, err
+	}
+	unlock, err := lockWaiting(ctx, path+".lock", func() { report.Step("wait for another berth that builds " + name) })
+	if err != nil {
+		return image{}, err
+	}
+	defer unlock()
+	if img, err := p.store.loadImage(path); err == nil {
+		return img, nil
+	}
+	report.Step("build image " + name + " (once on this host)")
+	layer, size, err := p.buildLayer(ctx, suite, recipe, report)
+	if err != nil {
+		return image{}, fmt.Errorf("build image %s: %w", name, err)
+	}
+	img := image{Name: name, Recipe: recipe, Layer: layer, Size: size, Built: time.Now().UTC()}
+	return img, writeJSON(path, img)
+}
+
+// loadImage returns a recorded image whose layer is there.
+func (s store) loadImage(path string) (image, error) {
+	var img image
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return img, err
+	}
+	if err := json.Unmarshal(b, &img); err != nil {
+		return img, fmt.Errorf("read %s: %w (remove it to build the image again)", path, err)
+	}
+	if _, err := os.Stat(s.layer(img.Layer)); err != nil {
+		return img, err
+	}
+	return img, nil
+}
+
+// recipeKey names what an image is built from besides its suite, so that a new
+// recipe makes a new image and existing boxes keep theirs.
+func recipeKey(suite, mirror string) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s\n%s\n", suite, mirror, runtime.GOARCH)
+	for _, part := range recipe(suite) {
+		fmt.Fprintln(h, part)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:12]
+}
+
+// buildLayer builds into a folder of its own and moves the finished tree to its
+// digest. A leftover of a build that was killed has the same name, and goes.
+func (p *lxcProvider) buildLayer(ctx context.Context, suite, recipe string, report provider.Report) (string, int64, error) {
+	tmp := filepath.Join(p.store.layers(), ".new-"+suite+"-"+recipe)
+	if err := os.RemoveAll(tmp); err != nil {
+		return "", 0, err
+	}
+	if err := os.MkdirAll(p.store.layers(), 0o700); err != nil {
+		return "", 0, err
+	}
+	defer os.RemoveAll(tmp) // nothing is there any more after the rename
+	if err := p.bootstrap(ctx, suite, tmp, report); err != nil {
+		return "", 0, err
+	}
+	report.Step("store image")
+	digest, size, err := treeDigest(ctx, tmp)
+	if err != nil {
+		return "", 0, err
+	}
+	final := p.store.layer(digest)
+	if _, err := os.Stat(final); err == nil {
+		return digest, size, nil // the same tree is there already
+	}
+	if err := syncTree(tmp); err != nil {
+		return "", 0, err
+	}
+	return digest, size, os.Rename(tmp, final)
+}

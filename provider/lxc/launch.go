@@ -1,0 +1,246 @@
+package lxc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// stage is where a box's private mount namespace has its disk. It is a folder
+// in /run on the host and a small tmpfs in the namespace, so that every part of
+// the path can be passed by the box's root, which may not look into the data
+// folder (mode 0700).
+const stage = "/run/berth"
+
+// The places in the stage.
+const (
+	stageRootfs = stage + "/rootfs"
+	stageOwn    = stage + "/own"
+	stageBin    = stage + "/bin"
+)
+
+// disk says what a box's root filesystem is made of.
+type disk struct {
+	layers []string // host paths, topmost first
+	own    string   // host path of the folder with upper/ and work/
+	path   string   // host path of LXC's -P
+	idBase uint32   // host id of the box's root
+}
+
+// inMountNamespace mounts d in a new mount namespace and calls f with the
+// calling thread inside it; what f starts inherits it. The namespace goes
+// when its last process does, and nothing of it ever shows on the host.
+//
+// Linux keeps namespace, fsuid and capabilities per thread, so a locked thread
+// that is thrown away afterwards is as good as a helper process and 10 ms
+// cheaper than starting one.
+func inMountNamespace(ctx context.Context, d disk, f func() error) error {
+	if err := os.MkdirAll(stage, 0o700); err != nil {
+		return fmt.Errorf("make %s: %w", stage, err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		// Never unlocked: the runtime ends the thread with the goroutine.
+		runtime.LockOSThread()
+		err := d.mount(ctx)
+		if err == nil {
+			err = f()
+		}
+		done <- err
+	}()
+	return <-done
+}
+
+// mount builds the stage on the calling thread, in a new mount namespace.
+func (d disk) mount(ctx context.Context) error {
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("make a mount namespace: %w", err)
+	}
+	// A slave: host unmounts reach it, its own mounts never reach the host
+	// (mount_namespaces(7)).
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+		return fmt.Errorf("detach from the host's mounts: %w", err)
+	}
+	if err := unix.Mount("tmpfs", stage, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0711,size=1m"); err != nil {
+		return fmt.Errorf("mount a tmpfs on %s: %w", stage, err)
+	}
+	userns, err := userNamespace(ctx, d.idBase)
+	if err != nil {
+		return err
+	}
+	defer userns.Close()
+
+	lower := ""
+	for i, dir := range d.layers {
+		at := filepath.Join(stage, "layer"+strconv.Itoa(i))
+		if err := mountMapped(dir, at, userns, unix.MOUNT_ATTR_RDONLY); err != nil {
+			return err
+		}
+		if i > 0 {
+			lower += ":"
+		}
+		lower += at
+	}
+	if err := mountMapped(d.own, stageOwn, userns, 0); err != nil {
+		return err
+	}
+	if err := os.Mkdir(stageRootfs, 0o755); err != nil {
+		return err
+	}
+	if err := stageTools(); err != nil {
+		return err
+	}
+	if err := openPath(d.path); err != nil {
+		return err
+	}
+	return mountOverlay(lower, d.idBase)
+}
+
+// openPath makes dir reachable for the box's root, as lxc-start demands of its
+// -P: in this namespace alone, a tmpfs covers the first folder on the way that
+// is private, and holds nothing but the way to dir.
+func openPath(dir string) error {
+	private := ""
+	for _, at := range ancestors(dir) {
+		st, err := os.Stat(at)
+		if err != nil {
+			return err
+		}
+		if st.Mode().Perm()&0o001 == 0 {
+			private = at
+			break
+		}
+	}
+	if private == "" {
+		return nil
+	}
+	fd, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("clone the mount of %s: %w", dir, err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Mount("tmpfs", private, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0711,size=1m"); err != nil {
+		return fmt.Errorf("cover %s for the box: %w", private, err)
+	}
+	for _, at := range ancestors(dir) {
+		if err := os.Mkdir(at, 0o711); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+	}
+	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return fmt.Errorf("mount %s again: %w", dir, err)
+	}
+	return nil
+}
+
+// ancestors returns "/a", "/a/b" and so on up to dir.
+func ancestors(dir string) []string {
+	var all []string
+	for dir = filepath.Clean(dir); dir != "/" && dir != "."; dir = filepath.Dir(dir) {
+		all = append([]string{dir}, all...)
+	}
+	return all
+}
+
+// stageTools makes the folder that is all of lxc-start's $PATH. LXC calls
+// apparmor_parser from there, and must not find newuidmap: root may map any id,
+// but newuidmap, where LXC finds it, allows root only what /etc/subuid does.
+func stageTools() error {
+	if err := os.Mkdir(stageBin, 0o755); err != nil {
+		return err
+	}
+	parser, err := exec.LookPath("apparmor_parser")
+	if err != nil {
+		return nil // then there is no AppArmor either
+	}
+	return os.Symlink(parser, filepath.Join(stageBin, "apparmor_parser"))
+}
+
+// mountMapped mounts a clone of the tree dir at the new folder at, with every
+// id moved into the user namespace (mount_setattr(2), "ID-mapped mounts").
+func mountMapped(dir, at string, userns *os.File, attrs uint64) error {
+	fd, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("clone the mount of %s: %w", dir, err)
+	}
+	defer unix.Close(fd)
+	attr := unix.MountAttr{
+		Attr_set:  unix.MOUNT_ATTR_IDMAP | attrs,
+		Userns_fd: uint64(userns.Fd()),
+	}
+	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err != nil {
+		if errors.Is(err, unix.EINVAL) {
+			return fmt.Errorf("map the ids of %s: its filesystem (%s) cannot be idmapped; "+
+				"put the data folder on ext4, xfs or btrfs with $BERTH_HOME: %w", dir, filesystem(dir), err)
+		}
+		return fmt.Errorf("map the ids of %s: %w", dir, err)
+	}
+	if err := os.Mkdir(at, 0o755); err != nil {
+		return err
+	}
+	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, at, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return fmt.Errorf("mount %s on %s: %w", dir, at, err)
+	}
+	return nil
+}
+
+// mountOverlay mounts the box's root filesystem as the box's root: overlayfs
+// does its work on upper and work with the ids of who mounted it, and the
+// host's root has none in these idmapped trees; it would fall back to a
+// read-only mount.
+func mountOverlay(lower string, idBase uint32) error {
+	var caps [2]unix.CapUserData
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	if err := unix.Capget(&header, &caps[0]); err != nil {
+		return fmt.Errorf("read capabilities: %w", err)
+	}
+	if err := setFSIDs(int(idBase)); err != nil {
+		return err
+	}
+	defer setFSIDs(0)
+	// Leaving fsuid 0 drops the filesystem capabilities from the effective set
+	// (capabilities(7)); they are still permitted.
+	if err := unix.Capset(&header, &caps[0]); err != nil {
+		return fmt.Errorf("raise capabilities: %w", err)
+	}
+	data := "lowerdir=" + lower + ",upperdir=" + stageOwn + "/upper,workdir=" + stageOwn + "/work"
+	if err := unix.Mount("overlay", stageRootfs, "overlay", 0, data); err != nil {
+		return fmt.Errorf("mount overlay (%s) on %s: %w", data, stageRootfs, err)
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(stageRootfs, &st); err != nil {
+		return fmt.Errorf("look at the mounted overlay: %w", err)
+	}
+	if st.Flags&unix.ST_RDONLY != 0 {
+		return errors.New("the overlay came up read-only: the filesystem of the data folder cannot hold an overlay's upper; " +
+			"put it on ext4, xfs or btrfs with $BERTH_HOME")
+	}
+	return nil
+}
+
+// setFSIDs sets the calling thread's ids for file access (setfsuid(2)).
+func setFSIDs(id int) error {
+	if err := unix.Setfsgid(id); err != nil {
+		return fmt.Errorf("set fsgid %d: %w", id, err)
+	}
+	if err := unix.Setfsuid(id); err != nil {
+		return fmt.Errorf("set fsuid %d: %w", id, err)
+	}
+	return nil
+}
+
+// filesystem names the type of the filesystem that holds path, for messages.
+func filesystem(path string) string {
+	m, err := mountOf(path)
+	if err != nil {
+		return "unknown"
+	}
+	return m.fsType
+}

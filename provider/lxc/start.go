@@ -1,0 +1,156 @@
+package lxc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/berth-dev/berth/provider"
+)
+
+// stopTimeout bounds the cleaning up after a start that failed.
+const stopTimeout = 20 * time.Second
+
+// Start boots the box. Everything that the configuration says is made anew, so
+// a box that was moved to another host boots with that host's facts.
+func (p *lxcProvider) Start(ctx context.Context, spec provider.Spec, report provider.Report) error {
+	r, err := p.store.load(spec.ID)
+	if err != nil {
+		return err
+	}
+	if !r.Ready {
+		return fmt.Errorf("start box %s: it was never finished: %w", r.ID, provider.ErrNotFound)
+	}
+	state, _, err := p.tools.info(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	if state != "STOPPED" {
+		return nil
+	}
+	if err := p.settle(ctx, r.ID); err != nil { // what a monitor that was killed may have left
+		return fmt.Errorf("start box %s: %w", r.ID, err)
+	}
+	limits, err := p.configure(ctx, &r, spec)
+	if err != nil {
+		return err
+	}
+	report.Step("start " + r.ID)
+	if err := p.launch(ctx, r); err != nil {
+		return err
+	}
+	if err := p.verify(ctx, r, limits); err != nil {
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		return errors.Join(err, p.Stop(cleanup, r.ID, 0, nil))
+	}
+	return nil
+}
+
+// configure brings the network up and writes the box's configuration.
+func (p *lxcProvider) configure(ctx context.Context, r *record, spec provider.Spec) ([]setting, error) {
+	limits, err := detectSettings(spec.Resources, p.store.root)
+	if err != nil {
+		return nil, err
+	}
+	n, err := p.connect(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.seed(*r, spec, false); err != nil {
+		return nil, err
+	}
+	text, err := boxConfig{
+		record: *r, net: n, hostname: spec.Hostname, limits: limits,
+		nesting: p.Nesting, raw: p.Raw, apparmor: hostHasAppArmor(), dir: p.store.box(r.ID),
+	}.text()
+	if err != nil {
+		return nil, err
+	}
+	files := map[string]string{"config": text, "seccomp": seccompProfile, "console.log": "", "lxc.log": ""}
+	for name, content := range files {
+		if err := os.WriteFile(p.store.file(r.ID, name), []byte(content), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return limits, nil
+}
+
+// connect makes sure that the network is there and that the box's address is of it.
+func (p *lxcProvider) connect(ctx context.Context, r *record) (network, error) {
+	unlock, err := p.store.lock()
+	if err != nil {
+		return network{}, err
+	}
+	defer unlock()
+	n, err := p.store.ensureNetwork(ctx)
+	if err != nil {
+		return n, err
+	}
+	before := r.Addr
+	if err := p.store.assignAddress(r, n); err != nil || r.Addr == before {
+		return n, err
+	}
+	return n, p.store.save(*r)
+}
+
+// launch mounts the box's disk and boots it.
+func (p *lxcProvider) launch(ctx context.Context, r record) error {
+	d := disk{own: p.store.file(r.ID, "disk"), idBase: r.IDBase, path: p.store.boxes()}
+	for _, layer := range r.Layers {
+		d.layers = append(d.layers, p.store.layer(layer))
+	}
+	// LXC wants its -P to be passable by the box's root.
+	if err := os.Chmod(p.store.boxes(), 0o711); err != nil {
+		return err
+	}
+	err := inMountNamespace(ctx, d, func() error {
+		return p.tools.start(ctx, r.ID, p.store.file(r.ID, "lxc.log"), p.store.file(r.ID, "monitor.pid"))
+	})
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	} else {
+		err = explainStart(err, p.store, r.ID)
+	}
+	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	return errors.Join(fmt.Errorf("start box %s: %w", r.ID, err), p.Stop(cleanup, r.ID, 0, nil))
+}
+
+// verify reads every limit back from the kernel.
+func (p *lxcProvider) verify(ctx context.Context, r record, limits []setting) error {
+	if len(limits) == 0 {
+		return nil
+	}
+	_, pid, err := p.tools.info(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	c, err := detectCgroups()
+	if err != nil {
+		return err
+	}
+	dirs, err := c.dirs(payloadCgroup(r.ID), pid)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, l := range limits {
+		errs = append(errs, l.check(dirs))
+	}
+	return errors.Join(errs...)
+}
+
+// detectSettings returns the limits of r as this host takes them.
+func detectSettings(r provider.Resources, root string) ([]setting, error) {
+	c, err := detectCgroups()
+	if err != nil {
+		return nil, err
+	}
+	return c.settings(r, func() (string, error) { return diskOf(root) })
+}

@@ -1,0 +1,79 @@
+package lxc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/berth-dev/berth/provider"
+)
+
+// Stop halts the box, by force after grace.
+func (p *lxcProvider) Stop(ctx context.Context, id string, grace time.Duration, report provider.Report) error {
+	if _, err := p.store.load(id); err != nil {
+		return err
+	}
+	state, _, err := p.tools.info(ctx, id)
+	if err != nil {
+		return err
+	}
+	if state != "STOPPED" {
+		begin := time.Now()
+		if err := p.tools.stop(ctx, id, grace); err != nil {
+			return fmt.Errorf("stop box %s: %w", id, err)
+		}
+		if grace > 0 && time.Since(begin) >= grace {
+			report.Step(fmt.Sprintf("it did not halt within %s and was stopped by force", grace))
+		}
+	}
+	if err := p.settle(ctx, id); err != nil {
+		return fmt.Errorf("stop box %s: %w", id, err)
+	}
+	return nil
+}
+
+// Destroy removes the box and everything it has on the host. The record goes
+// last, so a Destroy that was killed is finished by the next.
+func (p *lxcProvider) Destroy(ctx context.Context, id string, report provider.Report) error {
+	if !idForm.MatchString(id) {
+		return fmt.Errorf("destroy box %q: %w", id, provider.ErrNotFound)
+	}
+	_, loadErr := p.store.load(id)
+	if _, err := os.Stat(p.store.box(id)); errors.Is(err, os.ErrNotExist) {
+		return loadErr
+	}
+	// A record that cannot be read must not keep its box from being removed.
+	if state, _, err := p.tools.info(ctx, id); err == nil && state != "STOPPED" {
+		if err := p.tools.stop(ctx, id, 0); err != nil {
+			return fmt.Errorf("destroy box %s: %w", id, err)
+		}
+	}
+	if err := p.settle(ctx, id); err != nil {
+		return fmt.Errorf("destroy box %s: %w", id, err)
+	}
+	return p.remove(id)
+}
+
+// remove gives the leases back and removes the files.
+func (p *lxcProvider) remove(id string) error {
+	unlock, err := p.store.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	gone, err := os.MkdirTemp(p.store.boxes(), ".gone-*")
+	if err != nil {
+		return err
+	}
+	// Renaming the whole folder drops record and leases at one stroke.
+	if err := os.Rename(p.store.box(id), filepath.Join(gone, id)); err != nil {
+		return fmt.Errorf("destroy box %s: %w", id, err)
+	}
+	if err := p.store.releaseNetwork(); err != nil {
+		return fmt.Errorf("destroy box %s: %w", id, err)
+	}
+	return p.store.sweep()
+}

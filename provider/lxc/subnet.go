@@ -1,0 +1,95 @@
+package lxc
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// subnetBits makes a network of 1021 boxes.
+const subnetBits = 22
+
+// route is a destination that the host already reaches some way.
+type route struct {
+	dst netip.Prefix
+	via string // name of the link, for messages
+}
+
+// hostRoutes returns the routes of all tables, but default ones and those of
+// the bridge itself. The halves of the address space that some VPNs use for a
+// default route (0.0.0.0/1 and 128.0.0.0/1) are default routes too.
+func hostRoutes(bridge string) ([]route, error) {
+	all, err := netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
+	if err != nil {
+		return nil, fmt.Errorf("list the host's routes: %w", err)
+	}
+	names := map[int]string{}
+	links, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list network links: %w", err)
+	}
+	for _, l := range links {
+		names[l.Attrs().Index] = l.Attrs().Name
+	}
+	var routes []route
+	for _, r := range all {
+		if r.Dst == nil || names[r.LinkIndex] == bridge {
+			continue
+		}
+		addr, ok := netip.AddrFromSlice(r.Dst.IP.To4())
+		bits, _ := r.Dst.Mask.Size()
+		if ok && bits > 1 {
+			routes = append(routes, route{netip.PrefixFrom(addr, bits), names[r.LinkIndex]})
+		}
+	}
+	return routes, nil
+}
+
+// chooseSubnet returns wanted if it hits no route, else the first candidate
+// that does not.
+func chooseSubnet(wanted netip.Prefix, routes []route) (netip.Prefix, error) {
+	if wanted.IsValid() {
+		if _, hit := hits(wanted, routes); !hit {
+			return wanted, nil
+		}
+	}
+	var last route
+	for _, candidate := range candidates() {
+		r, hit := hits(candidate, routes)
+		if !hit {
+			return candidate, nil
+		}
+		last = r
+	}
+	return netip.Prefix{}, fmt.Errorf("find a free subnet for boxes: the host has routes to all private ranges, such as %s on %s: "+
+		"disconnect that VPN or narrow its routes", last.dst, last.via)
+}
+
+func hits(p netip.Prefix, routes []route) (route, bool) {
+	for _, r := range routes {
+		if r.dst.Overlaps(p) {
+			return r, true
+		}
+	}
+	return route{}, false
+}
+
+// candidates are subnets that few others use: the middle of 10/8 first, where
+// neither home routers nor the defaults of OpenVPN, Podman and Kubernetes are,
+// then upper parts of 172.16/12 and 192.168/16 for when a company's VPN has all
+// of 10/8. 100.64/10 is left to overlay VPNs.
+func candidates() []netip.Prefix {
+	var all []netip.Prefix
+	add := func(a, b byte) {
+		for c := 0; c < 256; c += 1 << (24 - subnetBits) {
+			all = append(all, netip.PrefixFrom(netip.AddrFrom4([4]byte{a, b, byte(c), 0}), subnetBits))
+		}
+	}
+	add(10, 177)
+	add(10, 178)
+	add(172, 30)
+	add(192, 168)
+	return all
+}

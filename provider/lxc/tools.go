@@ -1,0 +1,115 @@
+package lxc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// tools hides the lxc-* programs, so that unit tests need none.
+type tools interface {
+	// start boots the container from its configuration and returns when its
+	// first process runs. It must be called on the thread whose mount
+	// namespace the container shall get.
+	start(ctx context.Context, id, log, pidFile string) error
+	// stop asks the container to halt and kills it after grace; 0 kills at once.
+	stop(ctx context.Context, id string, grace time.Duration) error
+	// info returns the state as LXC calls it ("STOPPED") and the host's pid of
+	// the first process, 0 when there is none.
+	info(ctx context.Context, id string) (state string, pid int, err error)
+}
+
+// lxcTools are the programs of the package lxc; path is their -P.
+type lxcTools struct{ path string }
+
+func (t lxcTools) start(ctx context.Context, id, log, pidFile string) error {
+	// lxc-start makes itself a daemon: it must outlive this process and
+	// everything that ends with it.
+	cmd := exec.CommandContext(ctx, "lxc-start", "-n", id, "-P", t.path, "-d", "-o", log, "-l", "NOTICE", "-p", pidFile)
+	cmd.Env = []string{"PATH=" + stageBin, "LC_ALL=C"}
+	return runTool(cmd)
+}
+
+func (t lxcTools) stop(ctx context.Context, id string, grace time.Duration) error {
+	args := []string{"lxc-stop", "-n", id, "-P", t.path}
+	if grace <= 0 {
+		args = append(args, "-k")
+	} else {
+		// lxc-stop knows whole seconds, and takes 0 for no limit.
+		args = append(args, "-t", strconv.Itoa(int((grace+time.Second-1)/time.Second)))
+	}
+	err := t.run(ctx, nil, args...)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == 2 {
+		return nil // lxc-stop(1): it was not running
+	}
+	return err
+}
+
+func (t lxcTools) info(ctx context.Context, id string) (string, int, error) {
+	if _, err := os.Stat(filepath.Join(t.path, id, "config")); errors.Is(err, fs.ErrNotExist) {
+		return "STOPPED", 0, nil // never configured, and lxc-info would know nothing of it
+	}
+	var out bytes.Buffer
+	if err := t.run(ctx, &out, "lxc-info", "-n", id, "-P", t.path, "-s", "-p"); err != nil {
+		return "", 0, err
+	}
+	return parseInfo(out.String())
+}
+
+// parseInfo reads what lxc-info -s -p prints: "State: RUNNING" and "PID: 42".
+func parseInfo(out string) (state string, pid int, err error) {
+	for line := range strings.Lines(out) {
+		key, value, _ := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		switch strings.TrimSpace(key) {
+		case "State":
+			state = value
+		case "PID":
+			if pid, err = strconv.Atoi(value); err != nil {
+				return "", 0, fmt.Errorf("read lxc-info: PID is %q", value)
+			}
+		}
+	}
+	if state == "" {
+		return "", 0, fmt.Errorf("read lxc-info: no state in %q", out)
+	}
+	return state, pid, nil
+}
+
+// run runs a tool with the plugin's PATH.
+func (t lxcTools) run(ctx context.Context, out io.Writer, argv ...string) error {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
+	cmd.Stdout = out
+	return runTool(cmd)
+}
+
+// runTool runs cmd and puts what it complains about into the error.
+func runTool(cmd *exec.Cmd) error {
+	cmd.Dir = "/" // a daemon must not hold the project's folder
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	// Should a version of LXC keep our pipes open in its daemon, do not wait for it.
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
+		return nil
+	}
+	name := filepath.Base(cmd.Path)
+	if text := strings.TrimSpace(stderr.String()); text != "" {
+		return fmt.Errorf("%s: %w\n%s", name, err, text)
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
