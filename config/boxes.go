@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -133,9 +134,11 @@ func (d *decoder) checkCycles(e *Envfile) {
 				continue
 			}
 			if i := slices.Index(path, dep); i >= 0 {
-				cycle := strings.Join(append(slices.Clone(path[i:]), dep), " -> ")
-				d.failPart(b.dependsOn, b.Range("depends_on"), "Cycle", "These boxes wait for each other: %s. %q depends on %q at %s, %q at %s.",
-					cycle, dep, path[min(i+1, len(path)-1)], place(other.Range("depends_on")), b.Name, place(b.Range("depends_on")))
+				var cycle strings.Builder
+				for _, name := range path[i:] {
+					fmt.Fprintf(&cycle, "%s (%s) -> ", name, place(e.Box(name).Range("depends_on")))
+				}
+				d.failPart(b.dependsOn, b.Range("depends_on"), "Cycle", "These boxes wait for each other: %s%s.", cycle.String(), dep)
 				continue
 			}
 			visit(other)

@@ -3,7 +3,6 @@ package config
 import (
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -68,7 +67,7 @@ func TestDocsMistakes(t *testing.T) {
 	}
 }
 
-// TestHomes checks that every schema with a hint's name is looked at once.
+// TestHomes checks that a word that is right elsewhere is sent there.
 func TestHomes(t *testing.T) {
 	got := hint("memory", boxSchema, nil)
 	if got != ` It belongs in a "resources" block.` {
@@ -77,7 +76,7 @@ func TestHomes(t *testing.T) {
 	if got := hint("imag", boxSchema, schemaNames(boxSchema)); got != ` Did you mean "image"?` {
 		t.Errorf("hint: %q", got)
 	}
-	if got := hint("hostname", defaultsSchema, schemaNames(defaultsSchema)); !slices.Contains([]string{` It belongs in a "box" block.`}, got) {
+	if got := hint("hostname", defaultsSchema, nil); got != ` It belongs in a "box" block.` {
 		t.Errorf("hint: %q", got)
 	}
 }

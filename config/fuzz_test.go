@@ -75,7 +75,7 @@ func TestHostile(t *testing.T) {
 		squares += fmt.Sprintf("  n%d = local.n%d * local.n%d\n", i+1, i, i)
 	}
 	chain := "locals {\n"
-	for i := range 6000 {
+	for i := range 2000 {
 		chain += fmt.Sprintf("  c%d = local.c%d\n", i, i+1)
 	}
 	guarded := map[string]bool{}
@@ -83,33 +83,33 @@ func TestHostile(t *testing.T) {
 		guarded[name] = true
 	}
 	for name, src := range map[string]string{
-		"brackets":    "locals { a = " + repeat(50000, "[", "1", "]") + "\n}\n",
-		"unclosed":    "locals { a = " + strings.Repeat("[", 50000),
-		"parentheses": "locals { a = " + repeat(50000, "(", "1", ")") + "\n}\n",
-		"blocks":      repeat(20000, "a {\n", "", "}\n"),
-		"unary":       "locals { a = " + strings.Repeat("!", 100000) + "true\n}\n",
-		"sum":         "locals { a = 1" + strings.Repeat("+1", 50000) + "\n}\n",
-		"ternary":     "locals { a = " + strings.Repeat("true ? 1 : ", 20000) + "1\n}\n",
-		"index":       "locals { a = x" + strings.Repeat("[y]", 50000) + "\n}\n",
-		"splat":       "locals { a = x" + strings.Repeat("[*]", 50000) + "\n}\n",
-		"dots":        "locals { a = x" + strings.Repeat(".y", 50000) + "\n}\n",
-		"templates":   "locals { a = " + repeat(20000, `"${`, "1", `}"`) + "\n}\n",
-		"directives":  "locals { a = \"" + repeat(10000, "%{if true}", "x", "%{endif}") + "\"\n}\n",
-		"interleaved": "locals { a = \"" + strings.Repeat("%{if true}${1}", 10000) + "\"\n}\n",
+		"brackets":    "locals { a = " + repeat(5000, "[", "1", "]") + "\n}\n",
+		"unclosed":    "locals { a = " + strings.Repeat("[", 5000),
+		"parentheses": "locals { a = " + repeat(5000, "(", "1", ")") + "\n}\n",
+		"blocks":      repeat(5000, "a {\n", "", "}\n"),
+		"unary":       "locals { a = " + strings.Repeat("!", 5000) + "true\n}\n",
+		"sum":         "locals { a = 1" + strings.Repeat("+1", 5000) + "\n}\n",
+		"ternary":     "locals { a = " + strings.Repeat("true ? 1 : ", 5000) + "1\n}\n",
+		"index":       "locals { a = x" + strings.Repeat("[y]", 5000) + "\n}\n",
+		"splat":       "locals { a = x" + strings.Repeat("[*]", 5000) + "\n}\n",
+		"dots":        "locals { a = x" + strings.Repeat(".y", 5000) + "\n}\n",
+		"templates":   "locals { a = " + repeat(5000, `"${`, "1", `}"`) + "\n}\n",
+		"directives":  "locals { a = \"" + repeat(5000, "%{if true}", "x", "%{endif}") + "\"\n}\n",
+		"interleaved": "locals { a = \"" + strings.Repeat("%{if true}${1}", 5000) + "\"\n}\n",
 		"number":      "locals { a = \"${1e999999999}\"\n}\n",
 		"digits":      "locals { a = " + strings.Repeat("9", 200000) + "\n}\n",
-		"types":       "variable \"a\" {\n type = " + repeat(20000, "list(", "string", ")") + "\n}\n",
+		"types":       "variable \"a\" {\n type = " + repeat(5000, "list(", "string", ")") + "\n}\n",
 		"doubling":    doubling + "  all = jsonencode(local.a60)\n}\n",
 		"text":        text + "}\n",
 		"squares":     squares + "  s = \"${local.n60}\"\n}\n",
 		"chain":       chain + "}\n",
-		"cycle":       chain + "  c6000 = [local.c0, local.c1]\n}\n",
+		"cycle":       chain + "  c2000 = [local.c0, local.c1]\n}\n",
 		"replace":     "locals {\n a = join(\"\", [for i in range(1000) : \"aaaaaaaaaa\"])\n b = replace(local.a, \"a\", local.a)\n}\n",
 		"indent":      "box \"a\" {\n image = \"x\"\n message = indent(1000000000, \"a\\nb\")\n}\n",
 		"formats":     "box \"a\" {\n image = \"x\"\n message = format(\"%[1]999999999s\", \"a\")\n}\n",
 		"precision":   "box \"a\" {\n image = \"x\"\n message = format(\"%.999999999f\", 1)\n}\n",
-		"boxes":       strings.Repeat("box \"a\" {}\n", 5000),
-		"many boxes":  manyBoxes(5000),
+		"boxes":       strings.Repeat("box \"a\" {}\n", 1000),
+		"many boxes":  manyBoxes(1000),
 		"size":        "box \"a\" {\n image = \"x\"\n resources { memory = \"" + strings.Repeat("9", 500000) + "GiB\" }\n}\n",
 		"cpus":        "box \"a\" {\n image = \"x\"\n resources { cpus = \"1e999999999\" }\n}\n",
 		"json big":    "box \"a\" {\n image = \"x\"\n message = jsondecode(\"1e600000000\")\n}\n",

@@ -104,12 +104,22 @@ func nearest(name string, candidates []string) string {
 		if c == name || len(c) > 64 {
 			continue
 		}
-		d := levenshtein.Distance(strings.ToLower(name), strings.ToLower(c), nil)
+		d := distance(strings.ToLower(name), strings.ToLower(c))
 		if d < bestDist && d < len(c) {
 			best, bestDist = c, d
 		}
 	}
 	return best
+}
+
+// distance is Levenshtein's, but two letters that have changed places, the
+// commonest slip of all, count once.
+func distance(a, b string) int {
+	d := levenshtein.Distance(a, b, nil)
+	if d == 2 && len(a) == len(b) && slices.Equal(slices.Sorted(slices.Values([]byte(a))), slices.Sorted(slices.Values([]byte(b)))) {
+		return 1
+	}
+	return d
 }
 
 // didYouMean is the sentence that names the nearest candidate, with a space

@@ -114,7 +114,7 @@ func (e *Engine) halt(ctx context.Context, x *existing, force bool) error {
 	if force {
 		grace = 0
 	}
-	x.voice.Progress("halting")
+	x.voice.Stage("halting")
 	begin := time.Now()
 	t := &target{voice: x.voice}
 	if err := p.Stop(ctx, x.record.ID, grace, t.report()); err != nil {
@@ -139,7 +139,7 @@ func (e *Engine) Destroy(ctx context.Context, x *existing) error {
 		return fmt.Errorf("destroy %s: %w", x.Name(), err)
 	}
 	defer unlock()
-	x.voice.Progress("destroying")
+	x.voice.Stage("destroying")
 	t := &target{voice: x.voice}
 	if err := p.Destroy(ctx, x.record.ID, t.report()); err != nil && !errors.Is(err, provider.ErrNotFound) {
 		return fmt.Errorf("destroy %s: %w", x.Name(), err)

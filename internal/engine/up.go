@@ -72,8 +72,15 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 			return err
 		}
 	}
+	if t.record.Image != t.box.Image {
+		t.voice.Warn("it was made from %s and the Envfile now says %s: destroy it and bring it up again to change that",
+			t.record.Image, t.box.Image)
+	}
 	if now.State == provider.Running {
 		t.voice.Say("is running")
+		if err := e.enterable(t, now.SSHAddr); err != nil {
+			return err
+		}
 		return e.settleSteps(ctx, t, o, nil)
 	}
 	client, err := e.boot(ctx, t, o)
@@ -155,7 +162,7 @@ func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Clien
 		return nil, err
 	}
 	begin := time.Now()
-	t.voice.Progress("starting")
+	t.voice.Stage("starting")
 	if err := t.plugin.Start(ctx, e.spec(t, keys), t.report()); err != nil {
 		return nil, blame(t.box, err)
 	}
@@ -163,9 +170,7 @@ func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Clien
 	if err != nil {
 		return nil, err
 	}
-	t.record.SSH = state.SSH{Addr: now.SSHAddr, User: t.box.SSH.User, HostKey: keys.HostPublic}
-	t.record.Root, t.record.Project = e.Envfile.Root, e.Envfile.Project.Name
-	if err := e.Home.Save(t.record); err != nil {
+	if err := e.enterable(t, now.SSHAddr); err != nil {
 		return nil, err
 	}
 	timeout := t.box.BootTimeout
@@ -178,6 +183,16 @@ func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Clien
 	}
 	t.voice.Say("ready after %s at %s", time.Since(begin).Round(10*time.Millisecond), now.SSHAddr)
 	return client, nil
+}
+
+// enterable records where the box is entered, for commands that ask nobody.
+func (e *Engine) enterable(t *target, addr string) error {
+	r := t.record
+	if r.SSH.Addr == addr && r.Root == e.Envfile.Root && r.Project == e.Envfile.Project.Name {
+		return nil
+	}
+	r.SSH.Addr, r.Root, r.Project = addr, e.Envfile.Root, e.Envfile.Project.Name
+	return e.Home.Save(r)
 }
 
 // spec is what the provider is asked for.

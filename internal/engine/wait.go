@@ -48,7 +48,7 @@ func (e *Engine) wait(ctx context.Context, t *target, keys state.Keys, timeout t
 			}
 			return nil // what could not be found out is no reason to give up
 		},
-		Stage: func(stage string) { t.voice.Progress("waiting for " + stage) },
+		Stage: func(stage string) { t.voice.Stage("waiting for " + stage) },
 	})
 	if err == nil || ctx.Err() != nil {
 		return client, err

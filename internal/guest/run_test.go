@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"testing"
@@ -81,8 +82,17 @@ func TestRunErrors(t *testing.T) {
 			t.Errorf("%q: got %v, want %s", c.cmd.Argv, err, c.want)
 		}
 	}
+	// Input that breaks off must not look like its end to the command.
+	cmd := sh("cat; touch whole")
+	cmd.Stdin = io.MultiReader(strings.NewReader("half"), badReader{})
+	if err := g.Run(t.Context(), cmd); err == nil {
+		t.Error("no error from an input that breaks off")
+	}
+	if _, err := os.Stat(s.home + "/whole"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the command took half of its input for all of it: %v", err)
+	}
 	full := errors.New("full")
-	cmd := sh("seq 100000")
+	cmd = sh("seq 100000")
 	cmd.Stdout = writerFunc(func([]byte) (int, error) { return 0, full })
 	if err := g.Run(t.Context(), cmd); !errors.Is(err, full) {
 		t.Errorf("output that cannot be taken: %v", err)

@@ -135,6 +135,28 @@ func TestWaitDeadBox(t *testing.T) {
 	}
 }
 
+// sshd of a busy box takes its time; the limit of a TCP attempt is not for it.
+func TestWaitSlowHandshake(t *testing.T) {
+	t.Parallel()
+	s, target := newServer(t)
+	addr := s.listen("")
+	var conns atomic.Int32
+	target.Addr = accept(t, func(c net.Conn) {
+		conns.Add(1)
+		up, err := net.Dial("tcp", addr)
+		if err != nil {
+			return
+		}
+		time.Sleep(firstTCP + 100*time.Millisecond)
+		go io.Copy(up, c)
+		io.Copy(c, up)
+	})
+	connect(t, target)
+	if n := conns.Load(); n != 1 {
+		t.Errorf("%d connections, want 1", n)
+	}
+}
+
 func TestDialCancelled(t *testing.T) {
 	t.Parallel()
 	_, target := newServer(t)

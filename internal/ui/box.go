@@ -38,6 +38,14 @@ func (b *Box) Progress(text string) {
 	b.u.Live(b.prefix(":") + Printable(text, false))
 }
 
+// Stage tells of a moment that passes quickly: worth a terminal's live line, not
+// a line in a log.
+func (b *Box) Stage(text string) {
+	if b.u.Terminal {
+		b.Progress(text)
+	}
+}
+
 // Line shows a line of a command's output in the box.
 func (b *Box) Line(_ int, line []byte) {
 	b.u.Println(b.prefix(" |") + Printable(string(line), b.u.Color))

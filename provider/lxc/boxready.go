@@ -22,7 +22,7 @@ const sshdUnit = `# Written by Berth: sshd starts first, not last.
 Description=OpenSSH server of a Berth box
 Documentation=man:sshd(8) man:sshd_config(5)
 DefaultDependencies=no
-After=systemd-remount-fs.service systemd-tmpfiles-setup.service
+After=-.mount
 Before=shutdown.target
 Conflicts=shutdown.target
 
@@ -51,6 +51,19 @@ UseDNS no
 AcceptEnv LANG LC_* TERM COLORTERM BERTH_*
 `
 
+// tmpConfig is tmpfiles.d(5) for /tmp without emptying it during the boot, when
+// somebody may be in already: Berth does that before the boot (see seed.go).
+const tmpConfig = `# Written by Berth: /tmp is emptied before the boot, not in the middle of it.
+q /tmp 1777 root root 10d
+q /var/tmp 1777 root root 30d
+x /tmp/systemd-private-%b-*
+X /tmp/systemd-private-%b-*/tmp
+x /var/tmp/systemd-private-%b-*
+X /var/tmp/systemd-private-%b-*/tmp
+R! /tmp/systemd-private-*
+R! /var/tmp/systemd-private-*
+`
+
 // imageFiles are written over what the packages bring.
 var imageFiles = []imageFile{
 	{"etc/systemd/system/ssh.service", 0o644, sshdUnit},
@@ -58,6 +71,7 @@ var imageFiles = []imageFile{
 	{"etc/sudoers.d/berth", 0o440, "dev ALL=(ALL:ALL) NOPASSWD: ALL\n"},
 	{"etc/default/locale", 0o644, "LANG=C.UTF-8\n"},
 	// Logins are welcome before the boot has ended: without /run/nologin.
+	{"etc/tmpfiles.d/tmp.conf", 0o644, tmpConfig},
 	{"etc/tmpfiles.d/systemd-nologin.conf", 0o644, "# Emptied by Berth: logins are let in during the boot.\n"},
 	// The message of the day costs every login; the box's own stays.
 	{"etc/pam.d/sshd", 0o644, `# Written by Berth: what a login with a key needs, and nothing that costs time.
@@ -89,6 +103,11 @@ var maskedUnits = []string{
 	"sys-kernel-tracing.mount", "sys-fs-fuse-connections.mount", "proc-sys-fs-binfmt_misc.automount",
 	"systemd-binfmt.service", "systemd-modules-load.service", "systemd-firstboot.service", "systemd-sysctl.service",
 	"systemd-journald-audit.socket", "systemd-udevd.service", "systemd-udev-trigger.service", "ssh.socket",
+	// LXC has done their work, the image has been built with it done, or the
+	// kernel does not let a box do it. They are half of what a boot costs.
+	"modprobe@.service", "systemd-pstore.service", "systemd-sysusers.service", "systemd-remount-fs.service",
+	"systemd-tmpfiles-setup-dev.service", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service",
+	"systemd-ask-password-console.path", "systemd-ask-password-wall.path", "dpkg-db-backup.timer",
 }
 
 // finishImage turns the tree that mmdebstrap made into a box's image, and takes

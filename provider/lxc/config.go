@@ -160,7 +160,7 @@ func checkRaw(key, value string) error {
 		return fmt.Errorf("%q has a line break", key)
 	}
 	for _, a := range rawAllowed {
-		if key == a || strings.HasSuffix(a, ".") && strings.HasPrefix(key, a) && len(key) > len(a) {
+		if group := strings.HasSuffix(a, "."); key == a && !group || group && strings.HasPrefix(key, a) && key != a {
 			return nil
 		}
 	}

@@ -41,8 +41,7 @@ var minKernel = [2]int{5, 19}
 // Check reports what this host lacks, all at once.
 func (p *lxcProvider) Check(ctx context.Context) error {
 	if os.Geteuid() != 0 {
-		return errors.New("LXC boxes need root on this version of Berth (rootless boxes are planned)\n" +
-			"Run the command again with sudo.")
+		return errors.New("LXC boxes need root in this version of Berth; boxes without root are planned: run the command with sudo")
 	}
 	if p.store.root == "" {
 		return errors.New("$BERTH_PLUGIN_DATA is not set: this plugin is started by berth, not by hand")

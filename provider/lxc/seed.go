@@ -1,13 +1,13 @@
 package lxc
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"strings"
-
-	"crypto/sha256"
-	"encoding/hex"
 
 	"github.com/berth-dev/berth/provider"
 )
@@ -31,6 +31,11 @@ func (p *lxcProvider) seed(r record, spec provider.Spec, first bool) error {
 			{"etc/ssh/authorized_keys.d/" + spec.User, 0o644, strings.TrimSpace(spec.AuthorizedKey) + "\n"},
 		}
 	}
+	if !first {
+		if err := emptyTmp(root); err != nil {
+			return fmt.Errorf("empty /tmp of box %s: %w", r.ID, err)
+		}
+	}
 	resolv, err := resolvConf(p.Nameservers)
 	if err != nil {
 		return err
@@ -49,6 +54,19 @@ func (p *lxcProvider) seed(r record, spec provider.Spec, first bool) error {
 		}
 	}
 	return nil
+}
+
+// emptyTmp does what the box's own boot would do too late.
+func emptyTmp(root *os.Root) error {
+	st, err := root.Lstat("tmp")
+	if err != nil || !st.IsDir() { // a link is the user's own arrangement
+		return nil
+	}
+	entries, err := fs.ReadDir(root.FS(), "tmp")
+	for _, e := range entries {
+		err = errors.Join(err, root.RemoveAll("tmp/"+e.Name()))
+	}
+	return err
 }
 
 // current returns a file as the box sees it: its own, else its image's. Files

@@ -37,7 +37,6 @@ func (p *lxcProvider) Start(ctx context.Context, spec provider.Spec, report prov
 	if err != nil {
 		return err
 	}
-	report.Step("start " + r.ID)
 	if err := p.launch(ctx, r); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -97,7 +96,7 @@ func TestBoxOutlivesThePlugin(t *testing.T) {
 	in := func(config string, do func(p provider.Provider) error) error {
 		m := host.New(o)
 		defer m.Close()
-		p, err := m.Provider(t.Context(), "local")
+		p, err := m.Provider(context.WithoutCancel(t.Context()), "local")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,10 +179,8 @@ func run(t *testing.T, c *ssh.Client, line, input string) (string, error) {
 	}
 	defer s.Close()
 	s.Stdin = strings.NewReader(input)
-	var out bytes.Buffer
-	s.Stdout, s.Stderr = &out, &out
-	err = s.Run(line)
-	return out.String(), err
+	out, err := s.CombinedOutput(line)
+	return string(out), err
 }
 
 func TestCommands(t *testing.T) {
@@ -261,26 +258,37 @@ func TestSFTP(t *testing.T) {
 }
 
 func TestStopEndsCommands(t *testing.T) {
-	for name, line := range map[string]string{
-		"polite":   "trap 'exit 0' TERM; sleep 60 & wait",
-		"stubborn": "trap '' TERM; sleep 60",
+	for name, c := range map[string]struct {
+		line     string
+		grace    time.Duration
+		min, max time.Duration
+	}{
+		"polite":   {"trap 'exit 3' TERM; sleep 60 & sleep 0.1; echo ready; wait", 20 * time.Second, 0, 10 * time.Second},
+		"stubborn": {"trap '' TERM; echo ready; sleep 60", 300 * time.Millisecond, 290 * time.Millisecond, 5 * time.Second},
+		"forced":   {"trap '' TERM; echo ready; sleep 60", 0, 0, 5 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, spec, c := startBox(t)
-			s, err := c.NewSession()
+			l, spec, client := startBox(t)
+			s, err := client.NewSession()
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Start(line); err != nil {
+			out, err := s.StdoutPipe()
+			if err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(50 * time.Millisecond)
+			if err := s.Start(c.line); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(out, make([]byte, len("ready\n"))); err != nil {
+				t.Fatal(err)
+			}
 			begin := time.Now()
-			if err := l.Stop(t.Context(), spec.ID, 300*time.Millisecond, nil); err != nil {
+			if err := l.Stop(t.Context(), spec.ID, c.grace, nil); err != nil {
 				t.Fatal(err)
 			}
-			if d := time.Since(begin); d > 2*time.Second || (name == "stubborn") != (d > 290*time.Millisecond) {
-				t.Errorf("stopping a %s command took %s", name, d)
+			if d := time.Since(begin); d < c.min || d > c.max {
+				t.Errorf("stopping took %s, want %s to %s", d, c.min, c.max)
 			}
 			if err := s.Wait(); err == nil {
 				t.Error("the command has ended well")

@@ -11,6 +11,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 
 	"github.com/berth-dev/berth/plugins"
@@ -32,9 +33,10 @@ func (m *motd) Validate() error {
 func (m *motd) Provision(ctx context.Context, guest provisioner.Guest) error {
 	guest.Report("write " + m.Path)
 	return guest.Run(ctx, provisioner.Cmd{
-		Argv:  []string{"cp", "/dev/stdin", m.Path},
-		Stdin: strings.NewReader(m.Text + "\n"),
-		Root:  true,
+		Argv:   []string{"tee", m.Path},
+		Stdin:  strings.NewReader(m.Text + "\n"),
+		Stdout: io.Discard, // tee says it all again
+		Root:   true,
 	})
 }
 

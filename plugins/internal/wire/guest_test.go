@@ -66,8 +66,8 @@ func (g *fakeGuest) Download(_ context.Context, src, dst string) error {
 func dialProvisioner(t *testing.T, do func(context.Context, provisioner.Guest, string) error) *ProvisionerClient {
 	t.Helper()
 	set := ProvisionerSet(func() provisioner.Provisioner { return &scripted{Text: "default", do: do} })
-	client, server := plugin.TestPluginGRPCConn(t, false, set)
-	t.Cleanup(func() { client.Close(); server.Stop() })
+	client, _ := plugin.TestPluginGRPCConn(t, false, set)
+	t.Cleanup(func() { client.Close() }) // it ends the server as well
 	raw, err := client.Dispense(Provisioner)
 	if err != nil {
 		t.Fatal(err)

@@ -74,8 +74,8 @@ func dialProvider(t *testing.T) (*ProviderClient, *recorded) {
 	t.Helper()
 	seen := &recorded{}
 	set := ProviderSet(func() provider.Provider { return &fakeProvider{Text: "default", seen: seen} })
-	client, server := plugin.TestPluginGRPCConn(t, false, set)
-	t.Cleanup(func() { client.Close(); server.Stop() })
+	client, _ := plugin.TestPluginGRPCConn(t, false, set)
+	t.Cleanup(func() { client.Close() }) // it ends the server as well
 	raw, err := client.Dispense(Provider)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,47 @@
+# Berth's development tasks: `make help` lists them.
+SHELL := /bin/bash
+.ONESHELL:
+.SHELLFLAGS := -euo pipefail -c
+GO ?= go
+export CGO_ENABLED ?= 0
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: help build deps demo test unit lint generate fuzz bench clean
+
+help: ## list the tasks
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1|\2/' | column -t -s '|'
+
+build: ## build bin/berth
+	@$(GO) build -trimpath -ldflags "-X github.com/berth-dev/berth/cmd/berth/app.Version=$(VERSION)" -o bin/berth ./cmd/berth
+
+deps: ## install what boxes and tests need (Debian, Ubuntu); nothing when all is there
+	@.ci/deps
+
+demo: deps build ## bring up examples/hello and say hello from it
+	@$(SUDO) bin/berth -C examples/hello up
+	$(SUDO) bin/berth -C examples/hello ssh -c 'cat /etc/motd; echo "This is $$(hostname), with $$(nproc) CPUs, as $$(id -un)."'
+	echo "Enter it: $(SUDO) bin/berth -C examples/hello ssh    Remove it: $(SUDO) bin/berth -C examples/hello destroy -f"
+
+test: deps lint ## all tests: unit, scripts and real LXC boxes
+	@CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+
+unit: ## the tests that need neither root nor LXC
+	@BERTH_TEST_SKIP=root,lxc,net $(GO) test ./...
+
+lint: ## go vet, staticcheck and gofmt
+	@$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	test -z "$$(gofmt -l . | tee /dev/stderr)"
+
+generate: ## make the gRPC code from plugin.proto (needs protoc)
+	@$(GO) generate ./plugins/internal/pluginpb
+
+fuzz: ## look for Envfiles that make the parser panic, for a minute
+	@$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 1m ./config
+
+bench: deps build ## measure real boxes beside bare LXC and OpenSSH
+	@$(SUDO) $(GO) run ./internal/bench -berth bin/berth
+
+clean: ## remove what was built
+	@rm -rf bin

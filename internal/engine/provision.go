@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/berth-dev/berth/config"
+	"github.com/berth-dev/berth/provider"
+)
+
+// ProvisionOptions say which steps Provision runs.
+type ProvisionOptions struct {
+	Only []string // names or types of steps, run whatever their state is
+	All  bool     // all but those that never run
+}
+
+// Provision runs steps in running boxes: those that are new, changed or failed
+// and those that always run, unless the options say otherwise.
+func (e *Engine) Provision(ctx context.Context, boxes []*config.Box, o ProvisionOptions) error {
+	if err := knownSteps(boxes, o.Only); err != nil {
+		return err
+	}
+	targets, err := e.prepare(ctx, boxes, true)
+	if err != nil {
+		return err
+	}
+	for _, t := range targets {
+		if err := e.provision(ctx, t, o); err != nil {
+			return fmt.Errorf("provision %s: %w", t.box.Name, err)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) provision(ctx context.Context, t *target, o ProvisionOptions) error {
+	if t.record == nil {
+		return ErrNotCreated
+	}
+	unlock, err := e.lock(t)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if t.record == nil {
+		return ErrNotCreated
+	}
+	now, err := t.plugin.Inspect(ctx, t.id)
+	if err != nil {
+		return err
+	}
+	if now.State != provider.Running {
+		return fmt.Errorf("the box is %s: start it with berth up %s", now.State, t.box.Name)
+	}
+	var due []*step
+	for _, s := range t.steps {
+		if o.wants(s, t) {
+			due = append(due, s)
+		}
+	}
+	if len(due) == 0 {
+		t.voice.Say("nothing to do: no step is new or changed (--all runs them all)")
+		return e.provisioned(t)
+	}
+	return e.runSteps(ctx, t, due, nil)
+}
+
+func (o ProvisionOptions) wants(s *step, t *target) bool {
+	switch {
+	case len(o.Only) > 0:
+		// A step that never runs by itself is asked for by its name only.
+		return slices.Contains(o.Only, s.block.ID()) || s.block.Run != "never" && slices.Contains(o.Only, s.block.Type)
+	case s.block.Run == "never":
+		return false
+	}
+	return o.All || s.block.Run == "always" || t.differs(s)
+}
+
+// knownSteps refuses names that no step of these boxes has.
+func knownSteps(boxes []*config.Box, names []string) error {
+	for _, name := range names {
+		var known []string
+		found := false
+		for _, b := range boxes {
+			for _, p := range b.Provisioners {
+				found = found || p.ID() == name || p.Type == name
+				if !slices.Contains(known, p.ID()) {
+					known = append(known, p.ID())
+				}
+			}
+		}
+		if !found {
+			return fmt.Errorf("no step is called %q; there are %s", name, quoted(known))
+		}
+	}
+	return nil
+}
