@@ -144,7 +144,12 @@ func (e *Engine) rollBack(ctx context.Context, t *target, cause error) error {
 	ctx, cancel := cleanup(ctx)
 	defer cancel()
 	t.voice.Say("removing what was made so far")
-	if err := t.plugin.Destroy(ctx, t.id, nil); err != nil && !errors.Is(err, provider.ErrNotFound) {
+	// Asked for again, since the plugin's death may be the cause.
+	p, err := e.provider(ctx, &existing{record: t.record})
+	if err == nil {
+		err = p.Destroy(ctx, t.id, nil)
+	}
+	if err != nil && !errors.Is(err, provider.ErrNotFound) {
 		return errors.Join(cause, fmt.Errorf("what was made so far could not be removed (berth destroy tries again): %w", err))
 	}
 	return errors.Join(cause, e.forget(t.record))

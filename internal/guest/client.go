@@ -67,7 +67,7 @@ func (c *Client) keepalive(l liveness) {
 		case <-tick.C:
 		}
 		if waiting {
-			if missed++; missed >= 1000 {
+			if missed++; missed >= l.miss {
 				c.dead.Store(true)
 				c.conn.Close()
 				return

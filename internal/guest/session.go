@@ -147,9 +147,9 @@ func escape(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
 		switch ch := s[i]; {
-		case ch >= 'a' && ch <= 'z', ch >= 'A' && ch <= 'Z', strings.IndexByte(" _-./=:,;+@", ch) >= 0:
+		case ch >= 'a' && ch <= 'z', ch >= 'A' && ch <= 'Z', ch >= '0' && ch <= '9', strings.IndexByte(" _-./=:,;+@", ch) >= 0:
 			b.WriteByte(ch)
-		default: // digits as well: one after an octal number would join it
+		default: // at most three digits belong to the number
 			fmt.Fprintf(&b, `\0%03o`, ch)
 		}
 	}

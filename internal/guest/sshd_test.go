@@ -245,9 +245,9 @@ func testSession(t *testing.T, c *Client, shell string) {
 	}
 	out.Reset()
 	tty := &TTY{Term: "xterm", Width: 97, Height: 31}
-	err = c.Session(t.Context(), SessionOptions{Command: `printf '%s\n' "$V"; stty size; exit 5`, Env: map[string]string{"V": nasty[:20]}, Stdin: strings.NewReader(""), Stdout: &out, TTY: tty})
+	err = c.Session(t.Context(), SessionOptions{Command: `printf '%s\n' "$V"; stty size; exit 5`, Env: map[string]string{"V": "'7" + nasty[:20]}, Stdin: strings.NewReader(""), Stdout: &out, TTY: tty})
 	var exit *provisioner.ExitError
-	if !errors.As(err, &exit) || exit.Status != 5 || out.String() != nasty[:20]+"\r\n31 97\r\n" {
+	if !errors.As(err, &exit) || exit.Status != 5 || out.String() != "'7"+nasty[:20]+"\r\n31 97\r\n" {
 		t.Errorf("terminal: %q, %v", out.String(), err)
 	}
 }

@@ -195,7 +195,9 @@ func TestKeepalive(t *testing.T) {
 	}
 	defer plain.Close()
 	c := newClient(plain.conn, target, liveness{every: 20 * time.Millisecond, miss: 3})
-	err = c.Guest(provisioner.Info{}, &screen{}).Run(t.Context(), provisioner.Cmd{
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	err = c.Guest(provisioner.Info{}, &screen{}).Run(ctx, provisioner.Cmd{
 		Argv:   []string{"sh", "-c", "echo ready; exec sleep 3"},
 		Stdout: writerFunc(func(b []byte) (int, error) { mute.Store(true); return len(b), nil }),
 	})

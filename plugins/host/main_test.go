@@ -55,8 +55,11 @@ func bePlugin(name string) {
 	case "berth-provider-chatty":
 		go func() {
 			for {
-				fmt.Println("I am a stray print")
-				os.Stdout.WriteString("and I another\n")
+				out, _ := os.Readlink("/proc/self/fd/1")
+				if log, _ := os.Readlink("/proc/self/fd/2"); out == log { // Serve has begun
+					fmt.Println("I am a stray print")
+					os.Stdout.WriteString("and I another\n")
+				}
 			}
 		}()
 	}

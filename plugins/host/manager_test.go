@@ -183,7 +183,8 @@ func TestCloseIsQuickAndRemovesTheSockets(t *testing.T) {
 	}
 	begin := time.Now()
 	m.Close()
-	if d := time.Since(begin); d > 500*time.Millisecond {
+	// A process built with -race sleeps for a second before it exits.
+	if d := time.Since(begin); d > 1500*time.Millisecond {
 		t.Errorf("closing an idle plugin took %s", d)
 	}
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
@@ -222,7 +223,7 @@ func TestChildrenOfThePlugin(t *testing.T) {
 	}
 	begin := time.Now()
 	m.Close()
-	if d := time.Since(begin); d > time.Second {
+	if d := time.Since(begin); d > 1500*time.Millisecond {
 		t.Errorf("Close took %s: it waits for a stream that a child holds", d)
 	}
 	ids, err := os.ReadFile(filepath.Join(dir, "pids"))

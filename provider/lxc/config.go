@@ -165,7 +165,7 @@ func checkRaw(key, value string) error {
 		}
 	}
 	return fmt.Errorf("%q may not be set from an Envfile, since it can reach into the host; allowed are %s",
-		key, strings.Join(rawAllowed, ", "))
+		key, strings.TrimSuffix(strings.ReplaceAll(strings.Join(rawAllowed, ", ")+",", ".,", ".*,"), ","))
 }
 
 func sortedKeys(m map[string]string) []string {

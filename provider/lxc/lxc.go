@@ -29,8 +29,12 @@ type lxcProvider struct {
 }
 
 // New returns the provider with its state in provider.DataDir.
-func New() provider.Provider {
-	s := store{root: provider.DataDir()}
+func New() provider.Provider { return Open(provider.DataDir()) }
+
+// Open returns the provider with its state in a folder, for tests and tools that
+// are not a plugin.
+func Open(dataDir string) provider.Provider {
+	s := store{root: dataDir}
 	return &lxcProvider{store: s, tools: lxcTools{path: s.boxes()}}
 }
 
@@ -103,7 +107,7 @@ func (p *lxcProvider) Validate() error {
 	sort.Strings(keys)
 	for _, k := range keys {
 		if err := checkRaw(k, p.Raw[k]); err != nil {
-			return &provider.ArgError{Arg: "raw", Err: err}
+			return &provider.ArgError{Arg: "raw." + k, Err: err}
 		}
 	}
 	if p.Mirror != "" {

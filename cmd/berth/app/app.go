@@ -54,7 +54,7 @@ func interruptible(d *deps) (context.Context, context.CancelFunc) {
 }
 
 func newApp(d *deps) *cli.App {
-	return &cli.App{
+	a := &cli.App{
 		Name:      "berth",
 		Usage:     "development boxes on Linux from one file",
 		UsageText: "berth COMMAND [NAME...] [options]",
@@ -68,7 +68,6 @@ func newApp(d *deps) *cli.App {
 		OnUsageError:    onUsageError,
 		HideHelpCommand: true,
 		HideVersion:     true, // `berth version` says more
-		CommandNotFound: nil,
 		Action:          noCommand,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "chdir", Aliases: []string{"C"}, Usage: "look for the Envfile from `DIR` on"},
@@ -83,6 +82,17 @@ func newApp(d *deps) *cli.App {
 			pluginCommand(d), versionCommand(d),
 		},
 	}
+	setUp(a.Commands)
+	return a
+}
+
+// setUp sets what urfave/cli does not hand down from the app to its commands.
+func setUp(commands []*cli.Command) {
+	for _, c := range commands {
+		c.OnUsageError = onUsageError
+		c.HideHelpCommand = true
+		setUp(c.Subcommands)
+	}
 }
 
 // noCommand answers a command line without a command that exists.
@@ -93,7 +103,7 @@ func noCommand(c *cli.Context) error {
 	name := c.Args().First()
 	text := fmt.Sprintf("there is no command %q", name)
 	if near := cli.SuggestCommand(c.App.Commands, name); near != "" {
-		text += fmt.Sprintf("; did you mean %q?", near)
+		text += ". " + near
 	}
 	return &usageError{text: text}
 }

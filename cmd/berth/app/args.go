@@ -7,87 +7,74 @@ import (
 )
 
 // hoistFlags moves the flags of a command before its names, where urfave/cli v2
-// looks for them: `berth up web --no-provision` means what it says. What comes
-// after "--" stays as it is, with the "--" kept for the command to see. A flag
-// of berth itself may come anywhere too.
+// looks for them: `berth up web --no-provision` means what it says. Flags of
+// berth itself may stand anywhere too. What comes after "--" stays as it is,
+// with the "--" kept for the command to see.
 func hoistFlags(a *cli.App, args []string) []string {
 	if len(args) == 0 {
 		return args
 	}
-	global, rest := splitFlags(args[1:], func(string) []cli.Flag { return a.Flags }, true)
-	out := append([]string{args[0]}, global...)
-	command := a.Command(first(rest))
+	words := split(args[1:], a.Flags, nil)
+	if len(words.names) == 0 {
+		return args
+	}
+	path, command := words.names[:1], a.Command(words.names[0])
 	if command == nil {
-		return append(out, rest...)
+		return args
 	}
-	names := []string{rest[0]}
-	rest = rest[1:]
-	for len(command.Subcommands) > 0 && len(rest) > 0 {
-		sub := subcommand(command, rest[0])
-		if sub == nil {
-			break
+	if len(command.Subcommands) > 0 && len(words.names) > 1 {
+		if sub := subcommand(command, words.names[1]); sub != nil {
+			path, command = words.names[:2], sub
 		}
-		command, names, rest = sub, append(names, rest[0]), rest[1:]
 	}
-	early, rest := splitFlags(rest, func(name string) []cli.Flag { return a.Flags }, false)
-	own, rest := splitFlags(rest, func(string) []cli.Flag { return command.Flags }, false)
-	out = append(out, early...)
-	out = append(out, names...)
-	out = append(out, own...)
-	if first(rest) == "--" {
-		out = append(out, "--") // urfave/cli takes one away when no name is before it
+	words = split(args[1:], a.Flags, command.Flags)
+	out := append([]string{args[0]}, words.global...)
+	out = append(out, path...)
+	out = append(out, words.own...)
+	names := words.names[len(path):]
+	if len(names) == 0 && len(words.after) > 0 {
+		out = append(out, "--") // urfave/cli takes away one that no name is before
 	}
-	return append(out, rest...)
+	return append(append(out, names...), words.after...)
 }
 
-// splitFlags takes the flags that known has, with their values, out of args up
-// to "--". With leading set it stops at the first word that is no flag.
-func splitFlags(args []string, known func(string) []cli.Flag, leading bool) (flags, rest []string) {
+// words are the parts of a command line.
+type words struct {
+	global []string // flags of berth, with their values
+	own    []string // flags of the command, with their values; unknown ones too
+	names  []string // the command and its arguments
+	after  []string // "--" and what follows
+}
+
+// split takes a command line apart. A flag that nobody knows goes to the
+// command, which complains about it; whether it has a value is not known then,
+// so the first call, which only looks for the command, may take that for a name.
+func split(args []string, global, own []cli.Flag) words {
+	var w words
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if arg == "--" {
-			return flags, append(rest, args[i:]...)
+			w.after = args[i:]
+			return w
 		}
 		if !strings.HasPrefix(arg, "-") || arg == "-" {
-			rest = append(rest, arg)
-			if leading {
-				return flags, append(rest, args[i+1:]...)
-			}
+			w.names = append(w.names, arg)
 			continue
 		}
 		name, _, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		f := findFlag(known(name), name)
-		switch {
-		case f == nil && !leading && isHelp(name):
-			flags = append(flags, arg)
-		case f == nil:
-			rest = append(rest, arg)
-		case hasValue || isBool(f) || i+1 == len(args):
-			flags = append(flags, arg)
-		default:
-			flags = append(flags, arg, args[i+1])
+		to, f := &w.own, findFlag(own, name)
+		if f == nil {
+			if f = findFlag(global, name); f != nil && !isHelp(name) {
+				to = &w.global
+			}
+		}
+		*to = append(*to, arg)
+		if f != nil && !hasValue && !isBool(f) && i+1 < len(args) {
 			i++
+			*to = append(*to, args[i])
 		}
 	}
-	// A flag that nobody knows goes where it is complained about.
-	return flags, unknownFirst(rest, leading)
-}
-
-// unknownFirst puts unknown flags before names, so that they are not taken for
-// names.
-func unknownFirst(rest []string, leading bool) []string {
-	if leading {
-		return rest
-	}
-	var flags, names []string
-	for _, r := range rest {
-		if strings.HasPrefix(r, "-") && r != "-" {
-			flags = append(flags, r)
-		} else {
-			names = append(names, r)
-		}
-	}
-	return append(flags, names...)
+	return w
 }
 
 func isHelp(name string) bool { return name == "h" || name == "help" }

@@ -95,6 +95,9 @@ func (d *deps) engine(lenient bool) (*engine.Engine, error) {
 	}
 	if project.Moved != "" {
 		d.log.Debug("project moved", "from", project.Moved, "to", project.Root)
+		if project, err = home.EnsureProject(file.Root); err != nil { // so that a copy of it is not taken for it
+			return nil, err
+		}
 	}
 	return &engine.Engine{
 		Envfile: file, Home: home, Project: project, Plugins: pluginsOf(d, home, file.Root),

@@ -39,14 +39,20 @@ type statusError int
 
 func (e statusError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// onUsageError makes urfave/cli's complaints usage errors.
+// onUsageError makes urfave/cli's complaints about flags usage errors.
 func onUsageError(c *cli.Context, err error, _ bool) error {
-	text := strings.TrimPrefix(err.Error(), "flag provided but not defined: ")
-	if text != err.Error() {
-		text = "there is no flag " + text
-		if c.Command != nil && c.Command.Name != "" {
-			text += " of berth " + c.Command.FullName()
-		}
+	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: ")
+	if !unknown {
+		return &usageError{text: err.Error()}
+	}
+	text := "there is no flag " + name
+	flags := c.App.Flags
+	if c.Command != nil && c.Command.Name != c.App.Name {
+		text += " of berth " + c.Command.FullName()
+		flags = c.Command.Flags
+	}
+	if near := cli.SuggestFlag(flags, strings.TrimLeft(name, "-"), true); near != "" {
+		text += ". " + fmt.Sprintf("Did you mean %q?", near)
 	}
 	return &usageError{text: text}
 }

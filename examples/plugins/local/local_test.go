@@ -107,21 +107,19 @@ func TestBoxOutlivesThePlugin(t *testing.T) {
 	create := func(p provider.Provider) error { return p.Create(t.Context(), spec, nil) }
 	start := func(p provider.Provider) error { return p.Start(t.Context(), spec, nil) }
 
-	var died *host.PluginError
-	for call, do := range map[string]func(provider.Provider) error{"create": create, "start": start} {
-		if call == "start" {
-			if err := in("", create); err != nil {
-				t.Fatal(err)
-			}
-		}
+	crash := func(call string, do func(provider.Provider) error) {
+		t.Helper()
+		var died *host.PluginError
 		err := in(`{"fail_start":null,"silent":null,"crash":"`+call+`"}`, do)
 		if !errors.As(err, &died) || died.Status != "exit status 3" || died.Log != `crash = "`+call+`" is set` {
 			t.Errorf("crash in %s: %v", call, err)
 		}
 	}
+	crash("create", create)
 	if err := in("", create); err != nil {
 		t.Fatal("create after a crash:", err)
 	}
+	crash("start", start)
 	if err := in("", start); err != nil {
 		t.Fatal("start after a crash:", err)
 	}

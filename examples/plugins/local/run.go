@@ -56,10 +56,12 @@ func (b box) start(ctx context.Context, lock *os.File, spec provider.Spec, silen
 	if err != nil {
 		return err
 	}
-	go cmd.Wait() // while the plugin lives it is the parent, and must not leave a zombie
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }() // the parent, while it lives, must not leave a zombie
 	r.PID, r.Started = cmd.Process.Pid, time.Now()
 	if err := errors.Join(b.write(r), waitReady(ctx, ready)); err != nil {
 		_ = cmd.Process.Kill() // it may have gone by itself
+		<-ended                // a lock still held would be taken for a running box
 		return err
 	}
 	return nil

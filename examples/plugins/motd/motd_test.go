@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"errors"
+	"os"
 	"testing"
 
 	"github.com/berth-dev/berth/provisioner"
@@ -23,5 +25,21 @@ func TestEmptyText(t *testing.T) {
 	var arg *provisioner.ArgError
 	if err := (&motd{Text: " "}).Validate(); !errors.As(err, &arg) || arg.Arg != "text" {
 		t.Errorf("error %v, want one of the argument text", err)
+	}
+}
+
+// TestTutorial compares the program with the one in the tutorial.
+func TestTutorial(t *testing.T) {
+	program, err := os.ReadFile("main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, program, _ = bytes.Cut(program, []byte("\npackage main"))
+	tutorial, err := os.ReadFile("../../../docs/writing-plugins.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(tutorial, append([]byte("```go\npackage main"), append(program, "```\n"...)...)) {
+		t.Error("the program in docs/writing-plugins.md is not that of main.go")
 	}
 }
