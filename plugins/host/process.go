@@ -53,7 +53,7 @@ func (p *process) Start(context.Context) error {
 	child, err := p.pipes()
 	if err == nil {
 		p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = child[0], child[1], child[2]
-		p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: false}
+		p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		err = p.cmd.Start()
 	}
 	for _, f := range child {
