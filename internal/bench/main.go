@@ -1,0 +1,83 @@
+// Command bench measures what users wait for, beside the floor under it: bare
+// lxc-start and lxc-stop on the same box, and OpenSSH's client. It prints medians
+// and judges nothing. It needs root and LXC, and keeps to a data home of its own.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+)
+
+func main() {
+	berth := flag.String("berth", "bin/berth", "the berth to measure")
+	runs := flag.Int("n", 7, "how often each thing is done")
+	many := flag.Int("boxes", 10, "how many boxes the last rows bring up")
+	home := flag.String("home", "/var/tmp/berth-bench", "data home; images are kept in it")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *berth, *home, *runs, *many); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, berth, home string, runs, many int) error {
+	berth, err := filepath.Abs(berth)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "berth-bench-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	b := &bench{ctx: ctx, berth: berth, home: home, dir: dir, runs: runs}
+	defer b.destroy()
+	if err := b.one(); err != nil {
+		return err
+	}
+	if err := b.several(many); err != nil {
+		return err
+	}
+	tw := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
+	fmt.Fprintf(tw, "WHAT\tMEDIAN OF %d\tLEAST\tFLOOR\n", runs)
+	for _, r := range b.rows {
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", r.what, r.median(), r.least(), r.floor)
+	}
+	return tw.Flush()
+}
+
+// writeEnvfile declares n boxes.
+func (b *bench) writeEnvfile(n int) error {
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, "box \"b%d\" {\n  image = \"debian:bookworm\"\n}\n", i)
+	}
+	return os.WriteFile(filepath.Join(b.dir, "Envfile"), []byte(text.String()), 0o600)
+}
+
+// boxID returns the id and SSH address of the first box.
+func (b *bench) boxID() (id, addr string, err error) {
+	out, err := b.output("status", "--json")
+	if err != nil {
+		return "", "", err
+	}
+	var status struct {
+		Boxes []struct {
+			ID      string
+			Address string `json:"ssh_address"`
+		}
+	}
+	if err := json.Unmarshal(out, &status); err != nil || len(status.Boxes) == 0 {
+		return "", "", fmt.Errorf("read status: %w\n%s", err, out)
+	}
+	return status.Boxes[0].ID, status.Boxes[0].Address, nil
+}
