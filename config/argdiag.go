@@ -31,7 +31,8 @@ func argRange(body hcl.Body, ctx *hcl.EvalContext, arg string) (hcl.Range, bool)
 	if a := attrs[name]; a != nil {
 		return exprRange(a.Expr, ctx, rest), true
 	}
-	for _, block := range blocksOf(body, name) {
+	if blocks := blocksOf(body, name); len(blocks) > 0 {
+		block := blocks[0]
 		inner, ok := argRange(block.Body, ctx, rest)
 		if !ok {
 			inner = block.DefRange()

@@ -36,7 +36,8 @@ func bePlugin(name string) {
 		fmt.Println("hello from the package")
 	case "berth-provider-panics":
 		var m map[string]int
-		m["x"] = 1 //lint:ignore SA5000 the panic is the point
+		//lint:ignore SA5000 the panic is the point
+		m["x"] = 1
 	case "berth-provider-exits":
 		fmt.Fprintln(os.Stderr, "cannot find my hat")
 		os.Exit(7)
@@ -114,6 +115,8 @@ func (p *testProvider) Create(ctx context.Context, spec provider.Spec, report pr
 		time.Sleep(50 * time.Millisecond)
 	case "children":
 		return startChildren(spec.Name)
+	case "print":
+		fmt.Println("a stray print")
 	case "flood":
 		for i := range 10000 {
 			report(provider.Event{Text: strings.Repeat("x", 100), Done: int64(i)})

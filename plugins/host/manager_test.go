@@ -1,8 +1,10 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -250,6 +252,25 @@ func TestPluginIgnoresInterruptAndNoise(t *testing.T) {
 				t.Errorf("%s: %s: %v", name, image, err)
 			}
 		}
+	}
+}
+
+// TestOutputGoesToTheLog prints on standard output, which the SDK has moved.
+func TestOutputGoesToTheLog(t *testing.T) {
+	var log bytes.Buffer
+	m := newManager(t, Options{
+		Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}, "berth-provider-ok")
+	p, err := m.Provider(t.Context(), "ok")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Bind(nil).Create(t.Context(), provider.Spec{Image: "print"}, nil); err != nil {
+		t.Error(err)
+	}
+	m.Close() // after it, all output has been read
+	if want := `level=DEBUG msg="a stray print" plugin=provider/ok`; !strings.Contains(log.String(), want) {
+		t.Errorf("log:\n%swant %s", log.String(), want)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -187,6 +188,16 @@ func TestRunEndsBeforeItsInput(t *testing.T) {
 	if err := c.Provision(t.Context(), nil, g); err != nil {
 		t.Error(err)
 	}
+	for end := time.Now().Add(2 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		stacks := make([]byte, 1<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		if !bytes.Contains(stacks, []byte("wire.receiveInput")) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the host still waits for somebody to read the input")
+		}
+	}
 }
 
 type badStream struct{ err error }
@@ -259,6 +270,7 @@ func TestCancelReachesTheGuest(t *testing.T) {
 	g := &fakeGuest{run: func(ctx context.Context, _ provisioner.Cmd) error {
 		running <- true
 		<-ctx.Done()
+		time.Sleep(50 * time.Millisecond) // the killing takes time
 		ended <- ctx.Err()
 		return ctx.Err()
 	}}
@@ -272,11 +284,20 @@ func TestCancelReachesTheGuest(t *testing.T) {
 			})
 			ctx, cancel := context.WithCancel(t.Context())
 			go func() { <-running; cancel() }()
+			begin := time.Now()
 			if err := c.Provision(ctx, nil, g); !errors.Is(err, context.Canceled) {
 				t.Errorf("Provision: %v, want canceled", err)
 			}
-			if err := <-ended; err != context.Canceled {
-				t.Errorf("the command ended with %v", err)
+			if d := time.Since(begin); d > CancelGrace/2 {
+				t.Errorf("cancelling took %s", d)
+			}
+			select {
+			case err := <-ended:
+				if err != context.Canceled {
+					t.Errorf("the command ended with %v", err)
+				}
+			default:
+				t.Fatal("Provision returned while the guest's command runs")
 			}
 		})
 	}
