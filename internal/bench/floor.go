@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -55,8 +56,9 @@ func (b *bench) newBareBox() (*bareBox, error) {
 }
 
 func (x *bareBox) start() error {
-	if _, err := x.b.exec("lxc-start", "-n", "bare", "-P", x.b.dir, "-d"); err != nil {
-		return err
+	// Without pipes: the daemon would keep them open.
+	if err := exec.CommandContext(x.b.ctx, "lxc-start", "-n", "bare", "-P", x.b.dir, "-d").Run(); err != nil {
+		return fmt.Errorf("lxc-start: %w", err)
 	}
 	return waitForSSHD(x.b.ctx, x.addr)
 }

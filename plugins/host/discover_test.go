@@ -54,6 +54,19 @@ func TestWorkingFolderAndPathAreNotSearched(t *testing.T) {
 	}
 }
 
+func TestNameIsNoPath(t *testing.T) {
+	m := newManager(t, Options{})
+	elsewhere := pluginDir(t, "berth-provider-ok")
+	rel, err := filepath.Rel(m.o.Path, filepath.Join(elsewhere, "berth-provider-ok"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var missing *NotFoundError
+	if _, err := m.Provider(t.Context(), "x/../"+rel); !errors.As(err, &missing) {
+		t.Errorf("error %v, want a NotFoundError", err)
+	}
+}
+
 func TestOrderOfFolders(t *testing.T) {
 	m := newManager(t, Options{}, "berth-provider-ok")
 	second := filepath.Join(m.o.DataHome, "plugins")

@@ -174,7 +174,10 @@ func TestRunWithoutStreams(t *testing.T) {
 // TestRunEndsBeforeItsInput checks the command that does not read: neither side
 // may wait for the other.
 func TestRunEndsBeforeItsInput(t *testing.T) {
-	g := &fakeGuest{run: func(context.Context, provisioner.Cmd) error { return nil }}
+	g := &fakeGuest{run: func(context.Context, provisioner.Cmd) error {
+		time.Sleep(50 * time.Millisecond) // let some input arrive
+		return nil
+	}}
 	never, w := io.Pipe()
 	defer w.Close()
 	c := dialProvisioner(t, func(ctx context.Context, far provisioner.Guest, _ string) error {
