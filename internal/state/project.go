@@ -113,7 +113,7 @@ func readID(root string) (string, error) {
 	}
 	id := strings.TrimSpace(string(b))
 	if !projectID.MatchString(id) {
-		return "", fmt.Errorf("%s holds no id of a project: remove it to give the project a new one (boxes it had are then only found by berth destroy --id)",
+		return "", fmt.Errorf("%s holds no id of a project: remove it to give the project a new one",
 			filepath.Join(root, ".berth/id"))
 	}
 	return id, nil

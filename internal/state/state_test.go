@@ -1,0 +1,131 @@
+package state
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestLockNamesItsHolder(t *testing.T) {
+	h, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := h.Lock("p-web-1", "berth up web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = h.Lock("p-web-1", "berth halt")
+	var locked *LockedError
+	if !errors.As(err, &locked) || locked.Holder.PID != os.Getpid() || locked.Holder.Command != "berth up web" {
+		t.Errorf("got %v", err)
+	}
+	unlock()
+	if _, err := os.Stat(h.boxDir("p-web-1")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the lock of a box without a record is left: %v", err)
+	}
+}
+
+func TestProjectMovedAndCopied(t *testing.T) {
+	h, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	top := t.TempDir()
+	a, b, c := filepath.Join(top, "a"), filepath.Join(top, "b"), filepath.Join(top, "c")
+	if err := os.Mkdir(a, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	first, err := h.EnsureProject(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(a, b); err != nil {
+		t.Fatal(err)
+	}
+	moved, known, err := h.FindProject(b)
+	if err != nil || !known || moved.ID != first.ID || moved.Moved != a {
+		t.Errorf("moved: %+v, %v, %v", moved, known, err)
+	}
+	if _, err := h.EnsureProject(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(c, os.DirFS(b)); err != nil {
+		t.Fatal(err)
+	}
+	if _, known, err := h.FindProject(c); err != nil || known {
+		t.Errorf("a copy has the boxes of the original: %v, %v", known, err)
+	}
+	if copied, err := h.EnsureProject(c); err != nil || copied.ID == first.ID {
+		t.Errorf("a copy keeps the id: %+v, %v", copied, err)
+	}
+	if again, known, err := h.FindProject(b); err != nil || !known || again.ID != first.ID {
+		t.Errorf("the original lost its id: %+v, %v", again, err)
+	}
+}
+
+func TestProjectFolderIsUntrusted(t *testing.T) {
+	h, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	outside := t.TempDir()
+	root := t.TempDir()
+	if err := os.Symlink(outside, filepath.Join(root, ".berth")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.EnsureProject(root); err == nil {
+		t.Error("a link out of the project was followed")
+	}
+	if entries, _ := os.ReadDir(outside); len(entries) > 0 {
+		t.Errorf("written outside: %v", entries)
+	}
+	root = t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, ".berth"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, ".berth/id"), []byte("../../x\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := h.FindProject(root); err == nil || !strings.Contains(err.Error(), "holds no id") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestBoxIDOutlivesTheProjectsName(t *testing.T) {
+	h, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := h.BoxID("p", "a-very-long-name-of-a-project", "web")
+	if err != nil || len(id) > 60 {
+		t.Fatalf("got %q, %v", id, err)
+	}
+	if err := h.Save(&Record{ID: id, ProjectID: "p", Name: "web"}); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := h.BoxID("p", "renamed", "web"); err != nil || again != id {
+		t.Errorf("got %q, %v; want %q", again, err, id)
+	}
+	if other, _ := h.BoxID("q", "renamed", "web"); other == id {
+		t.Error("two projects share a box")
+	}
+}
+
+func TestRecordFromTheFutureIsRefused(t *testing.T) {
+	h, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(h.boxDir("x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(h.boxDir("x"), "box.json"), []byte(`{"version": 99}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Load("x"); err == nil || !strings.Contains(err.Error(), "made by a newer Berth") {
+		t.Errorf("got %v", err)
+	}
+}
