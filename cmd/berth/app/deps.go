@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/urfave/cli/v2"
@@ -28,6 +29,7 @@ type deps struct {
 	command string // as typed, for whoever meets our locks
 
 	files   map[string]*hcl.File // what diagnostics are about
+	mu      sync.Mutex
 	manager *host.Manager
 }
 
@@ -116,6 +118,8 @@ func userFile() string {
 
 // plugins returns the manager of plugins that work in a folder.
 func (d *deps) plugins(home *state.Home, dir string) *host.Manager {
+	d.mu.Lock() // plugins are started several at a time
+	defer d.mu.Unlock()
 	if d.manager == nil {
 		d.manager = host.New(host.Options{
 			DataHome: home.Dir(), Project: dir, Log: d.log, Path: os.Getenv("BERTH_PLUGIN_PATH"),

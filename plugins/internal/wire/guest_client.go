@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
@@ -133,6 +134,11 @@ func sendInput(stream grpc.BidiStreamingClient[pluginpb.RunRequest, pluginpb.Run
 
 // hostGone turns the gRPC error of a guest call into what the plugin sees.
 func hostGone(ctx context.Context, err error) error {
+	// gRPC tells the far side the deadline, which may act on it a moment before
+	// our own timer does.
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < 100*time.Millisecond {
+		<-ctx.Done()
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,8 +32,17 @@ type recorded struct {
 	block  bool
 }
 
+// noting keeps a cancelled call, which may still be ending, and the next apart.
+var noting sync.Mutex
+
+func note(f func()) {
+	noting.Lock()
+	defer noting.Unlock()
+	f()
+}
+
 func (f *fakeProvider) answer(ctx context.Context, report provider.Report) error {
-	f.seen.text = f.Text
+	note(func() { f.seen.text = f.Text })
 	for _, e := range f.seen.events {
 		report(e)
 	}
@@ -45,27 +55,27 @@ func (f *fakeProvider) answer(ctx context.Context, report provider.Report) error
 
 func (f *fakeProvider) Check(ctx context.Context) error { return f.answer(ctx, nil) }
 func (f *fakeProvider) Create(ctx context.Context, s provider.Spec, r provider.Report) error {
-	f.seen.spec = s
+	note(func() { f.seen.spec = s })
 	return f.answer(ctx, r)
 }
 func (f *fakeProvider) Start(ctx context.Context, s provider.Spec, r provider.Report) error {
-	f.seen.spec = s
+	note(func() { f.seen.spec = s })
 	return f.answer(ctx, r)
 }
 func (f *fakeProvider) Stop(ctx context.Context, id string, grace time.Duration, r provider.Report) error {
-	f.seen.id, f.seen.grace = id, grace
+	note(func() { f.seen.id, f.seen.grace = id, grace })
 	return f.answer(ctx, r)
 }
 func (f *fakeProvider) Destroy(ctx context.Context, id string, r provider.Report) error {
-	f.seen.id = id
+	note(func() { f.seen.id = id })
 	return f.answer(ctx, r)
 }
 func (f *fakeProvider) Inspect(_ context.Context, id string) (provider.Box, error) {
-	f.seen.id = id
+	note(func() { f.seen.id = id })
 	return f.seen.box, f.seen.err
 }
 func (f *fakeProvider) Logs(_ context.Context, id string) ([]provider.Log, error) {
-	f.seen.id = id
+	note(func() { f.seen.id = id })
 	return f.seen.logs, f.seen.err
 }
 
