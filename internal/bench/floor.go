@@ -18,11 +18,7 @@ type bareBox struct {
 	addr string
 }
 
-func (b *bench) newBareBox() (*bareBox, error) {
-	id, addr, err := b.boxID()
-	if err != nil {
-		return nil, err
-	}
+func (b *bench) newBareBox(id, addr string) (*bareBox, error) {
 	box := filepath.Join(b.lxcPath(), id)
 	layers, err := filepath.Glob(filepath.Join(b.home, "provider/lxc/layers/[0-9a-f]*"))
 	if err != nil || len(layers) == 0 {

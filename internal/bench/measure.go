@@ -126,18 +126,25 @@ func (b *bench) one() error {
 			return err
 		}
 	}
-	if err := b.floor(halt); err != nil {
+	if err := b.floor(up, halt); err != nil {
 		return err
 	}
 	return b.repeat("destroy (running box)", "", up, destroy, nil)
 }
 
 // floor measures bare LXC.
-func (b *bench) floor(halt func() error) (err error) {
+func (b *bench) floor(up, halt func() error) (err error) {
+	if err := up(); err != nil {
+		return err
+	}
+	id, addr, err := b.boxID() // a halted box has no address to show
+	if err != nil {
+		return err
+	}
 	if err := halt(); err != nil {
 		return err
 	}
-	bare, err := b.newBareBox()
+	bare, err := b.newBareBox(id, addr)
 	if err != nil {
 		return err
 	}
