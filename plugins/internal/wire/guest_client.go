@@ -73,16 +73,8 @@ func absolute(path string) (string, error) {
 }
 
 func (g *guestClient) Run(ctx context.Context, cmd provisioner.Cmd) error {
-	run, stop := context.WithCancelCause(ctx)
+	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	err := g.run(run, cmd, stop)
-	if run.Err() != nil && ctx.Err() == nil {
-		return context.Cause(run) // the input failed
-	}
-	return err
-}
-
-func (g *guestClient) run(ctx context.Context, cmd provisioner.Cmd, stop context.CancelCauseFunc) error {
 	stream, err := g.rpc.Run(ctx)
 	if err != nil {
 		return hostGone(ctx, err)
@@ -147,8 +139,8 @@ func hostGone(ctx context.Context, err error) error {
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < 100*time.Millisecond {
 		<-ctx.Done()
 	}
-	if ended(ctx, err) {
-		return ctx.Err()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	if errors.Is(err, errNoResult) {
 		return fmt.Errorf("%w: %w", provisioner.ErrConnection, err)

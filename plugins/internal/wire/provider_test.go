@@ -214,20 +214,15 @@ func TestCancelReachesTheProvider(t *testing.T) {
 	if err := c.Bind(nil).Create(ctx, provider.Spec{}, nil); err != context.Canceled {
 		t.Errorf("Create with a cancelled context: %v", err)
 	}
-}
-
-func TestDeadlineReachesTheProvider(t *testing.T) {
-	for name, call := range map[string]func(context.Context, provider.Provider) error{
-		"Check": func(ctx context.Context, p provider.Provider) error { return p.Check(ctx) },
-		"Stop":  func(ctx context.Context, p provider.Provider) error { return p.Stop(ctx, "x", 0, nil) },
-	} {
-		// Each has a fake of its own: after a timeout the other side may still be at work.
-		c, seen := dialProvider(t)
-		seen.block = true
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-		defer cancel()
-		if err := call(ctx, c.Bind(nil)); err != context.DeadlineExceeded {
-			t.Errorf("%s: %v, want deadline exceeded", name, err)
-		}
+	timeout, stop := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer stop()
+	seen.events = nil
+	if err := c.Bind(nil).Check(timeout); err != context.DeadlineExceeded {
+		t.Errorf("Check: %v, want deadline exceeded", err)
+	}
+	timeout, stop = context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer stop()
+	if err := c.Bind(nil).Stop(timeout, "x", 0, nil); err != context.DeadlineExceeded {
+		t.Errorf("Stop: %v, want deadline exceeded", err)
 	}
 }
