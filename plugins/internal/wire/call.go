@@ -24,7 +24,7 @@ type Lost func(op string, err error) error
 // failed turns the gRPC error of a call into what the caller gets to see.
 func failed(ctx context.Context, lost Lost, op string, err error) error {
 	switch {
-	case ctx.Err() != nil:
+	case ended(ctx, err):
 		return ctx.Err()
 	case status.Code(err) == codes.Unimplemented:
 		return fmt.Errorf("%s: %w", op, provider.ErrUnsupported)
@@ -32,6 +32,17 @@ func failed(ctx context.Context, lost Lost, op string, err error) error {
 		return lost(op, err)
 	}
 	return fmt.Errorf("%s: %s", op, status.Convert(err).Message())
+}
+
+// ended reports whether a call failed because its context has ended. gRPC tells
+// the other side of the deadline, whose timer may be ahead of ours by a little.
+func ended(ctx context.Context, err error) bool {
+	if c := status.Code(err); c == codes.Canceled || c == codes.DeadlineExceeded {
+		if at, ok := ctx.Deadline(); ok && time.Until(at) < 100*time.Millisecond {
+			<-ctx.Done()
+		}
+	}
+	return ctx.Err() != nil
 }
 
 // detach returns the context for a stream whose Cancel is a message of its own.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
@@ -73,8 +72,16 @@ func absolute(path string) (string, error) {
 }
 
 func (g *guestClient) Run(ctx context.Context, cmd provisioner.Cmd) error {
-	ctx, stop := context.WithCancelCause(ctx)
+	run, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	err := g.run(run, cmd, stop)
+	if run.Err() != nil && ctx.Err() == nil {
+		return context.Cause(run) // the input failed
+	}
+	return err
+}
+
+func (g *guestClient) run(ctx context.Context, cmd provisioner.Cmd, stop context.CancelCauseFunc) error {
 	stream, err := g.rpc.Run(ctx)
 	if err != nil {
 		return hostGone(ctx, err)
@@ -134,13 +141,8 @@ func sendInput(stream grpc.BidiStreamingClient[pluginpb.RunRequest, pluginpb.Run
 
 // hostGone turns the gRPC error of a guest call into what the plugin sees.
 func hostGone(ctx context.Context, err error) error {
-	// gRPC tells the far side the deadline, which may act on it a moment before
-	// our own timer does.
-	if end, ok := ctx.Deadline(); ok && time.Until(end) < 100*time.Millisecond {
-		<-ctx.Done()
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	if ended(ctx, err) {
+		return ctx.Err()
 	}
 	if errors.Is(err, errNoResult) {
 		return fmt.Errorf("%w: %w", provisioner.ErrConnection, err)

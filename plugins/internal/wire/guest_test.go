@@ -311,6 +311,11 @@ func TestCancelReachesTheGuest(t *testing.T) {
 			if err := far.Run(ctx, provisioner.Cmd{Argv: []string{"forever"}}); err != context.DeadlineExceeded {
 				t.Errorf("Run: %v", err)
 			}
+			ctx, cancelWith := context.WithCancelCause(context.WithoutCancel(ctx))
+			cancelWith(errors.New("for a reason"))
+			if err := far.Run(ctx, provisioner.Cmd{Argv: []string{"forever"}}); err != context.Canceled {
+				t.Errorf("Run: %v", err)
+			}
 			return nil
 		})
 		go func() { <-running }()
