@@ -111,15 +111,35 @@ func boxIDs(data string) []string {
 	return ids
 }
 
-// residue fails if something of a box is left on the host: residue ID.
+// residue fails if something of a box is left on the host: residue FILE, which
+// holds the box's id.
 func residue(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: residue ID")
+		ts.Fatalf("usage: residue FILE")
 	}
-	left, err := lxc.Leftovers(lxcData(ts.Getenv("WORK")), args[0])
+	id := strings.TrimSpace(ts.ReadFile(args[0]))
+	if !strings.HasPrefix(id, "script-") {
+		ts.Fatalf("%s holds no box's id but %q", args[0], id)
+	}
+	left, err := lxc.Leftovers(lxcData(ts.Getenv("WORK")), id)
 	ts.Check(err)
 	if len(left) > 0 {
 		ts.Fatalf("left on the host:\n%s", strings.Join(left, "\n"))
+	}
+}
+
+// TestExamples validates every example as it is.
+func TestExamples(t *testing.T) {
+	examples, err := filepath.Glob("../../examples/*/Envfile")
+	if err != nil || len(examples) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	for _, e := range examples {
+		cmd := exec.Command("berth", "-C", filepath.Dir(e), "validate")
+		cmd.Env = append(os.Environ(), "BERTH_HOME="+t.TempDir())
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", e, err, out)
+		}
 	}
 }
 

@@ -51,7 +51,7 @@ func (e *Engine) Dial(ctx context.Context, a Access) (*guest.Client, error) {
 // Explain returns why a box could not be entered: it does not run, if so, or
 // else err.
 func (e *Engine) Explain(ctx context.Context, a Access, err error) error {
-	p, pluginErr := e.provider(ctx, &existing{record: a.Record})
+	p, pluginErr := e.provider(ctx, &Existing{record: a.Record})
 	if pluginErr != nil {
 		return err
 	}

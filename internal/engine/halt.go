@@ -13,9 +13,9 @@ import (
 	"github.com/berth-dev/berth/provider"
 )
 
-// existing is a box that has a record, whether or not the Envfile still declares
+// Existing is a box that has a record, whether or not the Envfile still declares
 // it.
-type existing struct {
+type Existing struct {
 	record *state.Record
 	box    *config.Box // nil: not in the Envfile (any more)
 	voice  *ui.Box
@@ -25,7 +25,7 @@ type existing struct {
 // without names, in the order in which they are taken down: the reverse of how
 // they come up, after those that the Envfile does not declare any more. A name
 // that neither the Envfile nor a record has is an error.
-func (e *Engine) Existing(names []string) ([]*existing, error) {
+func (e *Engine) Existing(names []string) ([]*Existing, error) {
 	var records []*state.Record
 	if e.Project.ID != "" {
 		var err error
@@ -38,32 +38,32 @@ func (e *Engine) Existing(names []string) ([]*existing, error) {
 			return nil, &UnknownBoxError{Name: n, Known: boxNames(e.Envfile)}
 		}
 	}
-	var all []*existing
+	var all []*Existing
 	for _, b := range inOrder(e.Envfile.Boxes) {
 		for _, r := range records {
 			if r.Name == b.Name {
-				all = append(all, &existing{record: r, box: b})
+				all = append(all, &Existing{record: r, box: b})
 			}
 		}
 	}
 	for _, r := range records {
 		if e.Envfile.Box(r.Name) == nil {
-			all = append(all, &existing{record: r})
+			all = append(all, &Existing{record: r})
 		}
 	}
 	slices.Reverse(all)
-	return slices.DeleteFunc(all, func(x *existing) bool {
+	return slices.DeleteFunc(all, func(x *Existing) bool {
 		x.voice = e.UI.Box(x.record.Name)
 		return len(names) > 0 && !slices.Contains(names, x.record.Name)
 	}), nil
 }
 
 // Name returns the box's name.
-func (x *existing) Name() string { return x.record.Name }
+func (x *Existing) Name() string { return x.record.Name }
 
 // provider returns the provider that made the box. What it is told of an
 // existing box does not depend on the block's arguments.
-func (e *Engine) provider(ctx context.Context, x *existing) (provider.Provider, error) {
+func (e *Engine) provider(ctx context.Context, x *Existing) (provider.Provider, error) {
 	plugin, err := e.Plugins.Provider(ctx, x.record.Provider)
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func (e *Engine) provider(ctx context.Context, x *existing) (provider.Provider, 
 
 // Halt stops boxes, by force at once or after the time that the Envfile gives
 // each. It goes on after a failure and returns all of them.
-func (e *Engine) Halt(ctx context.Context, boxes []*existing, force bool) error {
+func (e *Engine) Halt(ctx context.Context, boxes []*Existing, force bool) error {
 	var errs []error
 	for _, x := range boxes {
 		if err := e.halt(ctx, x, force); err != nil {
@@ -86,7 +86,7 @@ func (e *Engine) Halt(ctx context.Context, boxes []*existing, force bool) error 
 	return errors.Join(errs...)
 }
 
-func (e *Engine) halt(ctx context.Context, x *existing, force bool) error {
+func (e *Engine) halt(ctx context.Context, x *Existing, force bool) error {
 	p, err := e.provider(ctx, x)
 	if err != nil {
 		return err
@@ -129,7 +129,7 @@ func (e *Engine) halt(ctx context.Context, x *existing, force bool) error {
 }
 
 // Destroy removes a box with everything that it has on the host.
-func (e *Engine) Destroy(ctx context.Context, x *existing) error {
+func (e *Engine) Destroy(ctx context.Context, x *Existing) error {
 	p, err := e.provider(ctx, x)
 	if err != nil {
 		return fmt.Errorf("destroy %s: %w", x.Name(), err)

@@ -3,10 +3,10 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
-	"github.com/berth-dev/berth/config"
 	"github.com/berth-dev/berth/internal/state"
 	"github.com/berth-dev/berth/provider"
 )
@@ -37,20 +37,14 @@ func (e *Engine) Status(ctx context.Context, names []string) ([]Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	byName := map[string]*existing{}
+	byName := map[string]*Existing{}
 	for _, x := range boxes {
 		byName[x.Name()] = x
 	}
 	var all []Status
-	declared, err := Select(e.Envfile, declaredNames(e.Envfile, names), func(*config.Box) bool { return len(names) == 0 })
-	if err != nil {
-		return nil, err
-	}
 	for _, b := range e.Envfile.Boxes {
-		for _, d := range declared {
-			if d == b {
-				all = append(all, Status{Name: b.Name, Provider: b.Provider.Name, Image: b.Image, State: NotCreated, Declared: true})
-			}
+		if len(names) == 0 || slices.Contains(names, b.Name) {
+			all = append(all, Status{Name: b.Name, Provider: b.Provider.Name, Image: b.Image, State: NotCreated, Declared: true})
 		}
 	}
 	for _, x := range boxes {
@@ -68,19 +62,8 @@ func (e *Engine) Status(ctx context.Context, names []string) ([]Status, error) {
 	return all, ctx.Err()
 }
 
-// declaredNames returns those of names that the Envfile declares.
-func declaredNames(e *config.Envfile, names []string) []string {
-	var declared []string
-	for _, n := range names {
-		if e.Box(n) != nil {
-			declared = append(declared, n)
-		}
-	}
-	return declared
-}
-
 // inspect fills in what the provider and the record say of a box.
-func (e *Engine) inspect(ctx context.Context, x *existing, s *Status) {
+func (e *Engine) inspect(ctx context.Context, x *Existing, s *Status) {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
 	s.Record, s.Provider, s.Image = x.record, x.record.Provider, x.record.Image
@@ -105,7 +88,7 @@ func (e *Engine) inspect(ctx context.Context, x *existing, s *Status) {
 }
 
 // unfinished tells what an interrupted or failed command has left to do.
-func (e *Engine) unfinished(x *existing) string {
+func (e *Engine) unfinished(x *Existing) string {
 	if !x.record.Made {
 		return "its creation was interrupted: berth up finishes it, berth destroy removes it"
 	}

@@ -132,6 +132,9 @@ func (e *Engine) create(ctx context.Context, t *target, missing bool) error {
 	}
 	t.voice.Say("creating from %s", t.box.Image)
 	if err := t.plugin.Create(ctx, e.spec(t, keys), t.report()); err != nil {
+		if !missing { // it was there before, with what is in it
+			return blame(t.box, err)
+		}
 		return e.rollBack(ctx, t, blame(t.box, err))
 	}
 	t.record.Made = true
@@ -145,7 +148,7 @@ func (e *Engine) rollBack(ctx context.Context, t *target, cause error) error {
 	defer cancel()
 	t.voice.Say("removing what was made so far")
 	// Asked for again, since the plugin's death may be the cause.
-	p, err := e.provider(ctx, &existing{record: t.record})
+	p, err := e.provider(ctx, &Existing{record: t.record})
 	if err == nil {
 		err = p.Destroy(ctx, t.id, nil)
 	}

@@ -188,8 +188,8 @@ func TestOpenSSH(t *testing.T) {
 			g := c.Guest(provisioner.Info{User: "dev"}, &screen{})
 			for _, root := range []bool{false, true} {
 				t.Run(fmt.Sprintf("root=%v", root), func(t *testing.T) {
-					if root && exec.Command("sudo", "-V").Run() != nil {
-						t.Skip("needs sudo")
+					if root {
+						testenv.NeedTool(t, "sudo")
 					}
 					testOpenSSH(t, g, root)
 				})

@@ -3,12 +3,14 @@
 // A test that needs more than the Go toolchain says so with one of the Need
 // functions and is skipped where that is missing. BERTH_TEST_REQUIRE, a list
 // such as "root,lxc", turns a skip into a failure, so that a machine that is
-// meant to run everything does.
+// meant to run everything does; BERTH_TEST_SKIP, a list of the same kind, leaves
+// out what the machine could do.
 package testenv
 
 import (
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"slices"
@@ -29,25 +31,31 @@ func NeedSSHD(t testing.TB) { t.Helper(); need(t, "sshd") }
 // NeedNet skips t unless packages can be downloaded, directly or by a proxy.
 func NeedNet(t testing.TB) { t.Helper(); need(t, "net") }
 
+// NeedTool skips t unless a program, "sudo" or "bash", is installed.
+func NeedTool(t testing.TB, program string) { t.Helper(); need(t, program) }
+
 func need(t testing.TB, name string) {
 	t.Helper()
+	if listed("BERTH_TEST_SKIP", name) {
+		t.Skipf("BERTH_TEST_SKIP names %s", name)
+	}
 	ok, reason := Has(name)
 	switch {
 	case ok:
-	case required(name):
+	case listed("BERTH_TEST_REQUIRE", name):
 		t.Fatalf("needs %s: %s, and BERTH_TEST_REQUIRE names it", name, reason)
 	default:
 		t.Skipf("needs %s: %s", name, reason)
 	}
 }
 
-func required(name string) bool {
-	list := strings.Split(os.Getenv("BERTH_TEST_REQUIRE"), ",")
+func listed(variable, name string) bool {
+	list := strings.Split(os.Getenv(variable), ",")
 	return slices.ContainsFunc(list, func(s string) bool { return strings.TrimSpace(s) == name })
 }
 
-// Has tells whether the machine has what is named "root", "lxc", "sshd" or
-// "net", and what is missing if not.
+// Has tells whether the machine has what is named "root", "lxc", "sshd", "net",
+// "sudo" or "bash", and what is missing if not.
 func Has(name string) (ok bool, reason string) {
 	switch name {
 	case "root":
@@ -69,6 +77,10 @@ func Has(name string) (ok bool, reason string) {
 		}
 	case "net":
 		return hasNet()
+	case "sudo", "bash":
+		if _, err := exec.LookPath(name); err != nil {
+			return false, name + " not found"
+		}
 	default:
 		return false, fmt.Sprintf("no condition is called %q", name)
 	}
@@ -88,15 +100,28 @@ func SSHD() (string, error) {
 	return "", fmt.Errorf("sshd not found")
 }
 
-// hasNet trusts a proxy that is set, and otherwise tries Debian's mirror, which
-// the images are built from.
+// hasNet trusts a proxy that is set, and otherwise tries the mirror that apt is
+// set up with, as building an image does.
 func hasNet() (bool, string) {
 	for _, name := range []string{"http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"} {
 		if os.Getenv(name) != "" {
 			return true, ""
 		}
 	}
-	conn, err := net.DialTimeout("tcp", "deb.debian.org:80", 3*time.Second)
+	out, err := exec.Command("apt-get", "indextargets", "--format", "$(SITE)").Output()
+	if err != nil {
+		return false, "apt-get names no mirror: " + err.Error()
+	}
+	site, _, _ := strings.Cut(string(out), "\n")
+	u, err := url.Parse(strings.TrimSpace(site))
+	if err != nil || u.Hostname() == "" {
+		return false, fmt.Sprintf("apt-get names no mirror but %q", site)
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	conn, err := net.DialTimeout("tcp", net.JoinHostPort(u.Hostname(), port), 3*time.Second)
 	if err != nil {
 		return false, err.Error()
 	}

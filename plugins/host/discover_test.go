@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/berth-dev/berth/internal/testenv"
 )
 
 func TestNotFound(t *testing.T) {
@@ -107,9 +109,7 @@ func TestPluginThatOthersMayWriteIsRefused(t *testing.T) {
 }
 
 func TestPluginOfAnotherUserIsRefused(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root to give a file away")
-	}
+	testenv.NeedRoot(t) // to give a file away
 	m := newManager(t, Options{})
 	path := filepath.Join(m.o.Path, "berth-provider-theirs")
 	if err := os.WriteFile(path, nil, 0o755); err != nil {

@@ -104,7 +104,7 @@ var maskedUnits = []string{
 	"systemd-binfmt.service", "systemd-modules-load.service", "systemd-firstboot.service", "systemd-sysctl.service",
 	"systemd-journald-audit.socket", "systemd-udevd.service", "systemd-udev-trigger.service", "ssh.socket",
 	// LXC has done their work, the image has been built with it done, or the
-	// kernel does not let a box do it. They are half of what a boot costs.
+	// kernel does not let a box do it. Each costs the boot some CPU time.
 	"modprobe@.service", "systemd-pstore.service", "systemd-sysusers.service", "systemd-remount-fs.service",
 	"systemd-tmpfiles-setup-dev.service", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service",
 	"systemd-ask-password-console.path", "systemd-ask-password-wall.path", "dpkg-db-backup.timer",

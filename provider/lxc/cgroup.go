@@ -54,10 +54,12 @@ func (c cgroups) add(h hierarchy, names []string) {
 	}
 }
 
-// payload and monitor name a box's two cgroups; they are set in its
+// A box's cgroups: its own, its monitor's, and the one that the monitor moves to
+// when it removes that, and which nobody but us removes. They are set in its
 // configuration, so that they are known whatever LXC's defaults are.
 func payloadCgroup(id string) string { return "berth.box." + id }
 func monitorCgroup(id string) string { return "berth.monitor." + id }
+func pivotCgroup(id string) string   { return "berth.pivot." + id }
 
 // dirs returns the folders of a cgroup by controller. pid is a process in it or
 // below it: where LXC put the cgroup depends on the host (at the top, or below

@@ -85,6 +85,7 @@ func (c boxConfig) text() (string, error) {
 
 	set("lxc.cgroup.dir.container", payloadCgroup(r.ID))
 	set("lxc.cgroup.dir.monitor", monitorCgroup(r.ID))
+	set("lxc.cgroup.dir.monitor.pivot", pivotCgroup(r.ID))
 	for _, l := range c.limits {
 		prefix := "lxc.cgroup."
 		if l.v2 {

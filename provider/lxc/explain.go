@@ -13,8 +13,8 @@ import (
 // logTail is how much of a log goes into messages.
 const logTail = 4 << 10
 
-// tail returns the last lines of a file, at most logTail bytes, without what a
-// terminal would take for commands.
+// tail returns the last lines of a file, at most logTail bytes. A box may have
+// written anything into it; whoever shows it takes care of the terminal.
 func tail(path string) string {
 	f, err := os.Open(path)
 	if err != nil {
@@ -31,29 +31,15 @@ func tail(path string) string {
 	if st.Size() > logTail {
 		_, text, _ = strings.Cut(text, "\n")
 	}
-	return printable(text)
-}
-
-// escapes are terminal control sequences (ECMA-48, "CSI" and "OSC").
-var escapes = regexp.MustCompile(`\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)`)
-
-// printable takes out of a box's output what could command the user's terminal.
-func printable(s string) string {
-	s = escapes.ReplaceAllString(s, "")
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return -1
-		}
-		return r
-	}, s)
+	return text
 }
 
 // lxcError is a line of LXC's log: its own prefix of names, time and place
 // before the message.
-var lxcError = regexp.MustCompile(`(?m)^lxc-start \S+ \S+ ERROR +(.*)$`)
+const lxcError = `(?m)^lxc-start \S+ \S+ ERROR +(.*)$`
 
 // cgroupError is LXC not able to set a limit.
-var cgroupError = regexp.MustCompile(`[Ff]ailed to set "?([a-z0-9_.]+)"? to "?([^"\n]*)"?`)
+const cgroupError = `[Ff]ailed to set "?([a-z0-9_.]+)"? to "?([^"\n]*)"?`
 
 // limitArgs names the argument that sets each cgroup file.
 var limitArgs = map[string]string{
@@ -71,6 +57,7 @@ var limitArgs = map[string]string{
 func explainStart(err error, s store, id string) error {
 	path := s.file(id, "lxc.log")
 	log := tail(path)
+	cgroupError, lxcError := regexp.MustCompile(cgroupError), regexp.MustCompile(lxcError)
 	for _, m := range cgroupError.FindAllStringSubmatch(log, -1) {
 		if arg := limitArgs[m[1]]; arg != "" {
 			return &provider.ArgError{Arg: "box.resources." + arg,

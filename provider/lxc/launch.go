@@ -39,8 +39,8 @@ type disk struct {
 // when its last process does, and nothing of it ever shows on the host.
 //
 // Linux keeps namespace, fsuid and capabilities per thread, so a locked thread
-// that is thrown away afterwards is as good as a helper process and 10 ms
-// cheaper than starting one.
+// that is thrown away afterwards is as good as a helper process, without the
+// time that starting one takes.
 func inMountNamespace(ctx context.Context, d disk, f func() error) error {
 	if err := os.MkdirAll(stage, 0o700); err != nil {
 		return fmt.Errorf("make %s: %w", stage, err)

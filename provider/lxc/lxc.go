@@ -114,7 +114,7 @@ func (p *lxcProvider) Validate() error {
 		u, err := url.Parse(p.Mirror)
 		if err != nil || u.Host == "" && u.Scheme != "file" || strings.ContainsAny(p.Mirror, " \t\n[]") {
 			return &provider.ArgError{Arg: "mirror",
-				Err: fmt.Errorf("%q is not the URL of a Debian mirror, such as http://deb.debian.org/debian", p.Mirror)}
+				Err: fmt.Errorf("%q is not the URL of a Debian mirror, such as http://mirror.example/debian", p.Mirror)}
 		}
 	}
 	for _, n := range p.Nameservers {

@@ -50,6 +50,10 @@ func realProvider(t *testing.T) (*lxcProvider, provider.Spec) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	before, err := findCgroups("lxc.pivot") // LXC's default, which it leaves behind
+	if err != nil {
+		t.Fatal(err)
+	}
 	p := Open(dir).(*lxcProvider)
 	spec := provider.Spec{
 		ID: "test-box-" + shortHash(dir), Project: "test", Name: "box", Hostname: "hull", Image: "debian:bookworm",
@@ -63,6 +67,9 @@ func realProvider(t *testing.T) (*lxcProvider, provider.Spec) {
 		left, err := Leftovers(dir, spec.ID)
 		if err != nil || len(left) > 0 {
 			t.Errorf("left on the host: %v, %v", left, err)
+		}
+		if after, err := findCgroups("lxc.pivot"); err != nil || len(after) != len(before) {
+			t.Errorf("cgroups left on the host: %v, %v", after, err)
 		}
 	})
 	return p, spec

@@ -17,26 +17,24 @@ import (
 // settleTimeout bounds the wait for the kernel to let go of a stopped box.
 const settleTimeout = 10 * time.Second
 
+// patience is how long a monitor is given to end by itself.
+const patience = 100 * time.Millisecond
+
 // settle makes sure that a stopped box has no process, cgroup or link left. The
-// monitor removes them itself, a moment after it says STOPPED; one that was
-// killed leaves them behind.
+// monitor removes most itself, a moment after it says STOPPED; one that was
+// killed leaves all behind.
 func (p *lxcProvider) settle(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for patience := 50; ; patience-- {
+	for begin := time.Now(); ; {
 		dirs, err := boxCgroups(id)
 		if err != nil {
 			return err
 		}
-		if len(dirs) == 0 {
+		if clearCgroups(dirs, time.Since(begin) > patience) {
 			return removeLink(id)
-		}
-		if patience <= 0 { // it does not go by itself
-			if err := clearCgroups(dirs); err == nil {
-				return removeLink(id)
-			}
 		}
 		select {
 		case <-ctx.Done():
@@ -49,7 +47,7 @@ func (p *lxcProvider) settle(ctx context.Context, id string) error {
 // boxCgroups returns the cgroups that are still there.
 func boxCgroups(id string) ([]string, error) {
 	var all []string
-	for _, name := range []string{payloadCgroup(id), monitorCgroup(id)} {
+	for _, name := range []string{payloadCgroup(id), monitorCgroup(id), pivotCgroup(id)} {
 		dirs, err := findCgroups(name)
 		if err != nil {
 			return nil, err
@@ -59,19 +57,24 @@ func boxCgroups(id string) ([]string, error) {
 	return all, nil
 }
 
-// clearCgroups kills what is in the cgroups and removes them. An error means
-// that they are not empty yet.
-func clearCgroups(dirs []string) error {
+// clearCgroups removes the cgroups, once nothing is in any of them, and reports
+// whether all are gone. With kill set it ends what is in them.
+func clearCgroups(dirs []string, kill bool) bool {
+	empty := true
 	for _, d := range dirs {
 		for _, pid := range cgroupPIDs(d) {
-			_ = unix.Kill(pid, unix.SIGKILL) // it may be gone by now
+			empty = false
+			if kill {
+				_ = unix.Kill(pid, unix.SIGKILL) // it may be gone by now
+			}
 		}
 	}
-	var errs []error
 	for _, d := range dirs {
-		errs = append(errs, removeCgroup(d))
+		if empty && removeCgroup(d) != nil {
+			empty = false
+		}
 	}
-	return errors.Join(errs...)
+	return empty
 }
 
 // removeLink removes the host's end of the box's veth pair. The kernel does so

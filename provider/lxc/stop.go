@@ -21,12 +21,8 @@ func (p *lxcProvider) Stop(ctx context.Context, id string, grace time.Duration, 
 		return err
 	}
 	if state != "STOPPED" {
-		begin := time.Now()
 		if err := p.tools.stop(ctx, id, grace); err != nil {
 			return fmt.Errorf("stop box %s: %w", id, err)
-		}
-		if grace > 0 && time.Since(begin) >= grace {
-			report.Step(fmt.Sprintf("it did not halt within %s and was stopped by force", grace))
 		}
 	}
 	if err := p.settle(ctx, id); err != nil {

@@ -203,9 +203,3 @@ func TestTreeDigest(t *testing.T) {
 		}
 	}
 }
-
-func TestPrintable(t *testing.T) {
-	if got := printable("a\x1b[31mb\x1b]0;title\x07c\r\n\td\x1b"); got != "abc\n\td" {
-		t.Errorf("got %q", got)
-	}
-}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/berth-dev/berth/provisioner"
 	"github.com/berth-dev/berth/provisioner/provisionertest"
+
+	"github.com/berth-dev/berth/internal/testenv"
 )
 
 // onHost is a guest whose commands run on the host, as its own user.
@@ -52,9 +54,7 @@ func provision(t *testing.T, s *shell, g *provisionertest.Guest) string {
 }
 
 func TestScripts(t *testing.T) {
-	if _, err := exec.LookPath("bash"); err != nil {
-		t.Skip("needs bash")
-	}
+	testenv.NeedTool(t, "bash")
 	out := filepath.Join(t.TempDir(), "out")
 	t.Setenv("OUT", out)
 	for name, c := range map[string]struct {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/berth-dev/berth/internal/engine"
 )
 
 func haltCommand(d *deps) *cli.Command {
@@ -16,20 +18,27 @@ func haltCommand(d *deps) *cli.Command {
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "stop at once"},
 		},
 		Action: func(c *cli.Context) error {
-			e, err := d.engine(true)
+			e, boxes, err := d.existing(c)
 			if err != nil {
 				return err
-			}
-			boxes, err := e.Existing(c.Args().Slice())
-			if err != nil {
-				return err
-			}
-			if len(boxes) == 0 {
-				d.ui.Println("no box exists")
 			}
 			return e.Halt(c.Context, boxes, c.Bool("force"))
 		},
 	}
+}
+
+// existing returns the boxes that a command names, all without names, and says so
+// when there are none.
+func (d *deps) existing(c *cli.Context) (*engine.Engine, []*engine.Existing, error) {
+	e, err := d.engine(true)
+	if err != nil {
+		return nil, nil, err
+	}
+	boxes, err := e.Existing(c.Args().Slice())
+	if err == nil && len(boxes) == 0 {
+		d.ui.Println("no box exists")
+	}
+	return e, boxes, err
 }
 
 // exitSomeDeclined is destroy's status when not all boxes were confirmed.
@@ -44,17 +53,9 @@ func destroyCommand(d *deps) *cli.Command {
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "do not ask"},
 		},
 		Action: func(c *cli.Context) error {
-			e, err := d.engine(true)
-			if err != nil {
+			e, boxes, err := d.existing(c)
+			if err != nil || len(boxes) == 0 {
 				return err
-			}
-			boxes, err := e.Existing(c.Args().Slice())
-			if err != nil {
-				return err
-			}
-			if len(boxes) == 0 {
-				d.ui.Println("no box exists")
-				return nil
 			}
 			if !c.Bool("force") && !d.ui.Interactive() {
 				return errors.New("destroy asks before it removes a box, and there is no terminal to ask on: add -f to remove without asking")
