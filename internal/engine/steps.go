@@ -128,8 +128,11 @@ func (e *Engine) runStep(ctx context.Context, t *target, s *step, g provisioner.
 		return err
 	}
 	err := s.plugin.Provision(ctx, s.args, g)
-	r.At, r.Status = time.Now().UTC(), state.StepDone
-	if err != nil {
+	r.At = time.Now().UTC()
+	switch {
+	case err == nil:
+		r.Status = state.StepDone
+	case ctx.Err() == nil: // else it was interrupted, as after a crash
 		r.Status, r.Error = state.StepFailed, err.Error()
 	}
 	t.record.SetStep(r)

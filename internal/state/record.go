@@ -59,7 +59,7 @@ type StepStatus string
 
 // The statuses. A step that has none is pending.
 const (
-	StepRunning StepStatus = "running" // or berth died in it
+	StepRunning StepStatus = "running" // or berth was interrupted in it, or died
 	StepDone    StepStatus = "done"
 	StepFailed  StepStatus = "failed"
 )

@@ -105,6 +105,9 @@ func followBuilder(r io.Reader, report provider.Report) (problems []string) {
 	const keep = 12
 	for lines := bufio.NewScanner(r); lines.Scan(); {
 		line := strings.TrimSpace(lines.Text())
+		if strings.HasPrefix(line, "I: running --customize-hook") {
+			continue // a shell's command line is no news
+		}
 		if info, ok := strings.CutPrefix(line, "I: "); ok {
 			report.Step(strings.TrimSuffix(info, "..."))
 		} else if line != "" {
