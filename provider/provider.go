@@ -68,6 +68,37 @@ type Validator interface {
 	Validate() error
 }
 
+// The interfaces below are capabilities: a provider implements those that it
+// can offer, and Berth gets ErrUnsupported for the others.
+
+// Suspender freezes boxes: they stay in memory and use no CPU.
+type Suspender interface {
+	// Suspend freezes a running box. Suspending a frozen box does nothing.
+	// ErrNotRunning for a stopped one, ErrNotFound when it does not exist.
+	Suspend(ctx context.Context, id string) error
+	// Resume lets a frozen box run again. Resuming a running box does nothing.
+	// ErrNotRunning for a stopped one, ErrNotFound when it does not exist.
+	Resume(ctx context.Context, id string) error
+}
+
+// Resizer changes the limits of a running box.
+type Resizer interface {
+	// Resize makes r the limits of a running box, those that r leaves out
+	// unlimited, and reads them back as Start does. When it fails the limits
+	// are as they were. ErrNotRunning for a stopped box, ErrNotFound when it
+	// does not exist.
+	Resize(ctx context.Context, id string, r Resources) error
+}
+
+// Namer tells a running box the names of others.
+type Namer interface {
+	// SetHosts makes hosts all the names that the box is told of, beside those
+	// of its own. What the user wrote into its hosts file stays. Start does the
+	// same with Spec.Hosts. ErrNotRunning for a stopped box, ErrNotFound when it
+	// does not exist.
+	SetHosts(ctx context.Context, id string, hosts []Host) error
+}
+
 // Spec is what the Envfile asks of one box.
 type Spec struct {
 	ID       string            // unique on this host and stable for the life of the box: [a-z0-9-], at most 60 bytes
@@ -87,6 +118,38 @@ type Spec struct {
 	HostKey []byte
 
 	Resources Resources
+	Networks  []Network // private networks that the box joins, beside the one that it always has
+	Folders   []Folder  // folders of the host that the box sees, in the order in which they are mounted
+	Hosts     []Host    // names that the box is told of
+
+	// CACertificates are certificates, in PEM, that the box trusts beyond those
+	// of its image, since the host does. Empty: none.
+	CACertificates []byte
+}
+
+// Network is a private network of a project: boxes of the project that have one
+// of the same name reach each other, and boxes of other projects do not.
+type Network struct {
+	Name string
+	// IP is the box's address with the prefix length: "10.60.0.10/24". Empty in
+	// a Spec: the provider chooses one and keeps it for the life of the box.
+	IP string
+}
+
+// Folder is a folder of the host that a box sees. Files that the login user
+// makes in it belong to the folder's owner on the host, and the reverse; a
+// file that belongs to root on the host can come into being by no means.
+type Folder struct {
+	Source   string   // on the host; absolute
+	Target   string   // in the box; absolute and clean; made if missing
+	ReadOnly bool     // nobody in the box may change it
+	Protect  []string // paths below Source, relative to it, that nobody in the box may change; those that do not exist are left out
+}
+
+// Host is an address and the names for it.
+type Host struct {
+	IP    string
+	Names []string
 }
 
 // Resources are the limits of a box. A zero value or nil means no limit.
@@ -128,9 +191,11 @@ type Box struct {
 	// Empty while that is not known. It stays the same for the life of the box
 	// unless the host forces a change at Start.
 	SSHAddr string
-	Started time.Time // zero unless running
-	Limits  Resources // as the kernel has them; zero unless running
-	Usage   Usage     // zero unless running
+	// Networks are the private networks of the box with its addresses.
+	Networks []Network
+	Started  time.Time // zero unless running
+	Limits   Resources // as the kernel has them; zero unless running
+	Usage    Usage     // zero unless running
 }
 
 // Usage is what a running box uses.

@@ -1035,19 +1035,23 @@ func (x *Event) GetTotal() int64 {
 }
 
 type Spec struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Project       string                 `protobuf:"bytes,2,opt,name=project,proto3" json:"project,omitempty"`
-	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	Hostname      string                 `protobuf:"bytes,4,opt,name=hostname,proto3" json:"hostname,omitempty"`
-	Image         string                 `protobuf:"bytes,5,opt,name=image,proto3" json:"image,omitempty"`
-	User          string                 `protobuf:"bytes,6,opt,name=user,proto3" json:"user,omitempty"`
-	Env           map[string][]byte      `protobuf:"bytes,7,rep,name=env,proto3" json:"env,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	AuthorizedKey string                 `protobuf:"bytes,8,opt,name=authorized_key,json=authorizedKey,proto3" json:"authorized_key,omitempty"`
-	HostKey       []byte                 `protobuf:"bytes,9,opt,name=host_key,json=hostKey,proto3" json:"host_key,omitempty"`
-	Resources     *Resources             `protobuf:"bytes,10,opt,name=resources,proto3" json:"resources,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Id             string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Project        string                 `protobuf:"bytes,2,opt,name=project,proto3" json:"project,omitempty"`
+	Name           string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Hostname       string                 `protobuf:"bytes,4,opt,name=hostname,proto3" json:"hostname,omitempty"`
+	Image          string                 `protobuf:"bytes,5,opt,name=image,proto3" json:"image,omitempty"`
+	User           string                 `protobuf:"bytes,6,opt,name=user,proto3" json:"user,omitempty"`
+	Env            map[string][]byte      `protobuf:"bytes,7,rep,name=env,proto3" json:"env,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	AuthorizedKey  string                 `protobuf:"bytes,8,opt,name=authorized_key,json=authorizedKey,proto3" json:"authorized_key,omitempty"`
+	HostKey        []byte                 `protobuf:"bytes,9,opt,name=host_key,json=hostKey,proto3" json:"host_key,omitempty"`
+	Resources      *Resources             `protobuf:"bytes,10,opt,name=resources,proto3" json:"resources,omitempty"`
+	Networks       []*Network             `protobuf:"bytes,11,rep,name=networks,proto3" json:"networks,omitempty"`
+	Folders        []*Folder              `protobuf:"bytes,12,rep,name=folders,proto3" json:"folders,omitempty"`
+	Hosts          []*Host                `protobuf:"bytes,13,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	CaCertificates []byte                 `protobuf:"bytes,14,opt,name=ca_certificates,json=caCertificates,proto3" json:"ca_certificates,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Spec) Reset() {
@@ -1150,6 +1154,206 @@ func (x *Spec) GetResources() *Resources {
 	return nil
 }
 
+func (x *Spec) GetNetworks() []*Network {
+	if x != nil {
+		return x.Networks
+	}
+	return nil
+}
+
+func (x *Spec) GetFolders() []*Folder {
+	if x != nil {
+		return x.Folders
+	}
+	return nil
+}
+
+func (x *Spec) GetHosts() []*Host {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
+}
+
+func (x *Spec) GetCaCertificates() []byte {
+	if x != nil {
+		return x.CaCertificates
+	}
+	return nil
+}
+
+type Network struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Ip            string                 `protobuf:"bytes,2,opt,name=ip,proto3" json:"ip,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Network) Reset() {
+	*x = Network{}
+	mi := &file_plugin_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Network) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Network) ProtoMessage() {}
+
+func (x *Network) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Network.ProtoReflect.Descriptor instead.
+func (*Network) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Network) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Network) GetIp() string {
+	if x != nil {
+		return x.Ip
+	}
+	return ""
+}
+
+type Folder struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        []byte                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	Target        []byte                 `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
+	ReadOnly      bool                   `protobuf:"varint,3,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
+	Protect       [][]byte               `protobuf:"bytes,4,rep,name=protect,proto3" json:"protect,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Folder) Reset() {
+	*x = Folder{}
+	mi := &file_plugin_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Folder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Folder) ProtoMessage() {}
+
+func (x *Folder) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Folder.ProtoReflect.Descriptor instead.
+func (*Folder) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Folder) GetSource() []byte {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *Folder) GetTarget() []byte {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *Folder) GetReadOnly() bool {
+	if x != nil {
+		return x.ReadOnly
+	}
+	return false
+}
+
+func (x *Folder) GetProtect() [][]byte {
+	if x != nil {
+		return x.Protect
+	}
+	return nil
+}
+
+type Host struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ip            string                 `protobuf:"bytes,1,opt,name=ip,proto3" json:"ip,omitempty"`
+	Names         []string               `protobuf:"bytes,2,rep,name=names,proto3" json:"names,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Host) Reset() {
+	*x = Host{}
+	mi := &file_plugin_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Host) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Host) ProtoMessage() {}
+
+func (x *Host) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Host.ProtoReflect.Descriptor instead.
+func (*Host) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Host) GetIp() string {
+	if x != nil {
+		return x.Ip
+	}
+	return ""
+}
+
+func (x *Host) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
 type Resources struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Cpus          float64                `protobuf:"fixed64,1,opt,name=cpus,proto3" json:"cpus,omitempty"`
@@ -1165,7 +1369,7 @@ type Resources struct {
 
 func (x *Resources) Reset() {
 	*x = Resources{}
-	mi := &file_plugin_proto_msgTypes[16]
+	mi := &file_plugin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1177,7 +1381,7 @@ func (x *Resources) String() string {
 func (*Resources) ProtoMessage() {}
 
 func (x *Resources) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[16]
+	mi := &file_plugin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1190,7 +1394,7 @@ func (x *Resources) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resources.ProtoReflect.Descriptor instead.
 func (*Resources) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{16}
+	return file_plugin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Resources) GetCpus() float64 {
@@ -1255,7 +1459,7 @@ type IO struct {
 
 func (x *IO) Reset() {
 	*x = IO{}
-	mi := &file_plugin_proto_msgTypes[17]
+	mi := &file_plugin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1267,7 +1471,7 @@ func (x *IO) String() string {
 func (*IO) ProtoMessage() {}
 
 func (x *IO) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[17]
+	mi := &file_plugin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1280,7 +1484,7 @@ func (x *IO) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IO.ProtoReflect.Descriptor instead.
 func (*IO) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{17}
+	return file_plugin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *IO) GetWeight() int64 {
@@ -1327,7 +1531,7 @@ type BoxRequest struct {
 
 func (x *BoxRequest) Reset() {
 	*x = BoxRequest{}
-	mi := &file_plugin_proto_msgTypes[18]
+	mi := &file_plugin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1339,7 +1543,7 @@ func (x *BoxRequest) String() string {
 func (*BoxRequest) ProtoMessage() {}
 
 func (x *BoxRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[18]
+	mi := &file_plugin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1352,7 +1556,7 @@ func (x *BoxRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BoxRequest.ProtoReflect.Descriptor instead.
 func (*BoxRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{18}
+	return file_plugin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *BoxRequest) GetId() string {
@@ -1360,6 +1564,110 @@ func (x *BoxRequest) GetId() string {
 		return x.Id
 	}
 	return ""
+}
+
+type ResizeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Resources     *Resources             `protobuf:"bytes,2,opt,name=resources,proto3" json:"resources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResizeRequest) Reset() {
+	*x = ResizeRequest{}
+	mi := &file_plugin_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResizeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResizeRequest) ProtoMessage() {}
+
+func (x *ResizeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResizeRequest.ProtoReflect.Descriptor instead.
+func (*ResizeRequest) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ResizeRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ResizeRequest) GetResources() *Resources {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+type HostsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Hosts         []*Host                `protobuf:"bytes,2,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HostsRequest) Reset() {
+	*x = HostsRequest{}
+	mi := &file_plugin_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HostsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HostsRequest) ProtoMessage() {}
+
+func (x *HostsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HostsRequest.ProtoReflect.Descriptor instead.
+func (*HostsRequest) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *HostsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *HostsRequest) GetHosts() []*Host {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
 }
 
 type InspectResponse struct {
@@ -1372,7 +1680,7 @@ type InspectResponse struct {
 
 func (x *InspectResponse) Reset() {
 	*x = InspectResponse{}
-	mi := &file_plugin_proto_msgTypes[19]
+	mi := &file_plugin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1384,7 +1692,7 @@ func (x *InspectResponse) String() string {
 func (*InspectResponse) ProtoMessage() {}
 
 func (x *InspectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[19]
+	mi := &file_plugin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1397,7 +1705,7 @@ func (x *InspectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InspectResponse.ProtoReflect.Descriptor instead.
 func (*InspectResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{19}
+	return file_plugin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *InspectResponse) GetError() *Error {
@@ -1422,13 +1730,14 @@ type Box struct {
 	Started       int64                  `protobuf:"varint,4,opt,name=started,proto3" json:"started,omitempty"` // Unix time in nanoseconds; 0: not running
 	Limits        *Resources             `protobuf:"bytes,5,opt,name=limits,proto3" json:"limits,omitempty"`
 	Usage         *Usage                 `protobuf:"bytes,6,opt,name=usage,proto3" json:"usage,omitempty"`
+	Networks      []*Network             `protobuf:"bytes,7,rep,name=networks,proto3" json:"networks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Box) Reset() {
 	*x = Box{}
-	mi := &file_plugin_proto_msgTypes[20]
+	mi := &file_plugin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1440,7 +1749,7 @@ func (x *Box) String() string {
 func (*Box) ProtoMessage() {}
 
 func (x *Box) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[20]
+	mi := &file_plugin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1453,7 +1762,7 @@ func (x *Box) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Box.ProtoReflect.Descriptor instead.
 func (*Box) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{20}
+	return file_plugin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Box) GetId() string {
@@ -1498,6 +1807,13 @@ func (x *Box) GetUsage() *Usage {
 	return nil
 }
 
+func (x *Box) GetNetworks() []*Network {
+	if x != nil {
+		return x.Networks
+	}
+	return nil
+}
+
 type Usage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Cpu           int64                  `protobuf:"varint,1,opt,name=cpu,proto3" json:"cpu,omitempty"` // nanoseconds
@@ -1510,7 +1826,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_plugin_proto_msgTypes[21]
+	mi := &file_plugin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +1838,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[21]
+	mi := &file_plugin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +1851,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{21}
+	return file_plugin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Usage) GetCpu() int64 {
@@ -1576,7 +1892,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_plugin_proto_msgTypes[22]
+	mi := &file_plugin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1588,7 +1904,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[22]
+	mi := &file_plugin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1601,7 +1917,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{22}
+	return file_plugin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *LogsResponse) GetError() *Error {
@@ -1629,7 +1945,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_plugin_proto_msgTypes[23]
+	mi := &file_plugin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1641,7 +1957,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[23]
+	mi := &file_plugin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1654,7 +1970,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{23}
+	return file_plugin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Log) GetName() string {
@@ -1691,7 +2007,7 @@ type ProvisionRequest struct {
 
 func (x *ProvisionRequest) Reset() {
 	*x = ProvisionRequest{}
-	mi := &file_plugin_proto_msgTypes[24]
+	mi := &file_plugin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1703,7 +2019,7 @@ func (x *ProvisionRequest) String() string {
 func (*ProvisionRequest) ProtoMessage() {}
 
 func (x *ProvisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[24]
+	mi := &file_plugin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1716,7 +2032,7 @@ func (x *ProvisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProvisionRequest.ProtoReflect.Descriptor instead.
 func (*ProvisionRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{24}
+	return file_plugin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ProvisionRequest) GetPart() isProvisionRequest_Part {
@@ -1772,7 +2088,7 @@ type GuestInfo struct {
 
 func (x *GuestInfo) Reset() {
 	*x = GuestInfo{}
-	mi := &file_plugin_proto_msgTypes[25]
+	mi := &file_plugin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1784,7 +2100,7 @@ func (x *GuestInfo) String() string {
 func (*GuestInfo) ProtoMessage() {}
 
 func (x *GuestInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[25]
+	mi := &file_plugin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1797,7 +2113,7 @@ func (x *GuestInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuestInfo.ProtoReflect.Descriptor instead.
 func (*GuestInfo) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{25}
+	return file_plugin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GuestInfo) GetProject() string {
@@ -1842,7 +2158,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_plugin_proto_msgTypes[26]
+	mi := &file_plugin_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1854,7 +2170,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[26]
+	mi := &file_plugin_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1867,7 +2183,7 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{26}
+	return file_plugin_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RunRequest) GetPart() isRunRequest_Part {
@@ -1940,7 +2256,7 @@ type RunResponse struct {
 
 func (x *RunResponse) Reset() {
 	*x = RunResponse{}
-	mi := &file_plugin_proto_msgTypes[27]
+	mi := &file_plugin_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1952,7 +2268,7 @@ func (x *RunResponse) String() string {
 func (*RunResponse) ProtoMessage() {}
 
 func (x *RunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[27]
+	mi := &file_plugin_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1965,7 +2281,7 @@ func (x *RunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunResponse.ProtoReflect.Descriptor instead.
 func (*RunResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{27}
+	return file_plugin_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RunResponse) GetPart() isRunResponse_Part {
@@ -2035,7 +2351,7 @@ type UploadRequest struct {
 
 func (x *UploadRequest) Reset() {
 	*x = UploadRequest{}
-	mi := &file_plugin_proto_msgTypes[28]
+	mi := &file_plugin_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2047,7 +2363,7 @@ func (x *UploadRequest) String() string {
 func (*UploadRequest) ProtoMessage() {}
 
 func (x *UploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[28]
+	mi := &file_plugin_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2060,7 +2376,7 @@ func (x *UploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadRequest.ProtoReflect.Descriptor instead.
 func (*UploadRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{28}
+	return file_plugin_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *UploadRequest) GetSrc() []byte {
@@ -2096,7 +2412,7 @@ type FileOptions struct {
 
 func (x *FileOptions) Reset() {
 	*x = FileOptions{}
-	mi := &file_plugin_proto_msgTypes[29]
+	mi := &file_plugin_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2108,7 +2424,7 @@ func (x *FileOptions) String() string {
 func (*FileOptions) ProtoMessage() {}
 
 func (x *FileOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[29]
+	mi := &file_plugin_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2121,7 +2437,7 @@ func (x *FileOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileOptions.ProtoReflect.Descriptor instead.
 func (*FileOptions) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{29}
+	return file_plugin_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *FileOptions) GetOwner() string {
@@ -2162,7 +2478,7 @@ type DownloadRequest struct {
 
 func (x *DownloadRequest) Reset() {
 	*x = DownloadRequest{}
-	mi := &file_plugin_proto_msgTypes[30]
+	mi := &file_plugin_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2174,7 +2490,7 @@ func (x *DownloadRequest) String() string {
 func (*DownloadRequest) ProtoMessage() {}
 
 func (x *DownloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[30]
+	mi := &file_plugin_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2187,7 +2503,7 @@ func (x *DownloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadRequest.ProtoReflect.Descriptor instead.
 func (*DownloadRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{30}
+	return file_plugin_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *DownloadRequest) GetSrc() []byte {
@@ -2213,7 +2529,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_plugin_proto_msgTypes[31]
+	mi := &file_plugin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2225,7 +2541,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[31]
+	mi := &file_plugin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2238,7 +2554,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{31}
+	return file_plugin_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ReportRequest) GetText() string {
@@ -2261,7 +2577,7 @@ type WorkRequest_Begin struct {
 
 func (x *WorkRequest_Begin) Reset() {
 	*x = WorkRequest_Begin{}
-	mi := &file_plugin_proto_msgTypes[32]
+	mi := &file_plugin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2273,7 +2589,7 @@ func (x *WorkRequest_Begin) String() string {
 func (*WorkRequest_Begin) ProtoMessage() {}
 
 func (x *WorkRequest_Begin) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[32]
+	mi := &file_plugin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2336,7 +2652,7 @@ type ProvisionRequest_Begin struct {
 
 func (x *ProvisionRequest_Begin) Reset() {
 	*x = ProvisionRequest_Begin{}
-	mi := &file_plugin_proto_msgTypes[34]
+	mi := &file_plugin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2348,7 +2664,7 @@ func (x *ProvisionRequest_Begin) String() string {
 func (*ProvisionRequest_Begin) ProtoMessage() {}
 
 func (x *ProvisionRequest_Begin) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[34]
+	mi := &file_plugin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2361,7 +2677,7 @@ func (x *ProvisionRequest_Begin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProvisionRequest_Begin.ProtoReflect.Descriptor instead.
 func (*ProvisionRequest_Begin) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{24, 0}
+	return file_plugin_proto_rawDescGZIP(), []int{29, 0}
 }
 
 func (x *ProvisionRequest_Begin) GetConfig() []byte {
@@ -2407,7 +2723,7 @@ type RunRequest_Begin struct {
 
 func (x *RunRequest_Begin) Reset() {
 	*x = RunRequest_Begin{}
-	mi := &file_plugin_proto_msgTypes[35]
+	mi := &file_plugin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2419,7 +2735,7 @@ func (x *RunRequest_Begin) String() string {
 func (*RunRequest_Begin) ProtoMessage() {}
 
 func (x *RunRequest_Begin) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[35]
+	mi := &file_plugin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2432,7 +2748,7 @@ func (x *RunRequest_Begin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest_Begin.ProtoReflect.Descriptor instead.
 func (*RunRequest_Begin) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{26, 0}
+	return file_plugin_proto_rawDescGZIP(), []int{31, 0}
 }
 
 func (x *RunRequest_Begin) GetArgv() [][]byte {
@@ -2550,7 +2866,7 @@ const file_plugin_proto_rawDesc = "" +
 	"\x05Event\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x12\n" +
 	"\x04done\x18\x02 \x01(\x03R\x04done\x12\x14\n" +
-	"\x05total\x18\x03 \x01(\x03R\x05total\"\xf0\x02\n" +
+	"\x05total\x18\x03 \x01(\x03R\x05total\"\xaf\x04\n" +
 	"\x04Spec\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x12\n" +
@@ -2562,10 +2878,25 @@ const file_plugin_proto_rawDesc = "" +
 	"\x0eauthorized_key\x18\b \x01(\tR\rauthorizedKey\x12\x19\n" +
 	"\bhost_key\x18\t \x01(\fR\ahostKey\x128\n" +
 	"\tresources\x18\n" +
-	" \x01(\v2\x1a.berth.plugin.v1.ResourcesR\tresources\x1a6\n" +
+	" \x01(\v2\x1a.berth.plugin.v1.ResourcesR\tresources\x124\n" +
+	"\bnetworks\x18\v \x03(\v2\x18.berth.plugin.v1.NetworkR\bnetworks\x121\n" +
+	"\afolders\x18\f \x03(\v2\x17.berth.plugin.v1.FolderR\afolders\x12+\n" +
+	"\x05hosts\x18\r \x03(\v2\x15.berth.plugin.v1.HostR\x05hosts\x12'\n" +
+	"\x0fca_certificates\x18\x0e \x01(\fR\x0ecaCertificates\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"\xca\x01\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"-\n" +
+	"\aNetwork\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
+	"\x02ip\x18\x02 \x01(\tR\x02ip\"o\n" +
+	"\x06Folder\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\fR\x06source\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\fR\x06target\x12\x1b\n" +
+	"\tread_only\x18\x03 \x01(\bR\breadOnly\x12\x18\n" +
+	"\aprotect\x18\x04 \x03(\fR\aprotect\",\n" +
+	"\x04Host\x12\x0e\n" +
+	"\x02ip\x18\x01 \x01(\tR\x02ip\x12\x14\n" +
+	"\x05names\x18\x02 \x03(\tR\x05names\"\xca\x01\n" +
 	"\tResources\x12\x12\n" +
 	"\x04cpus\x18\x01 \x01(\x01R\x04cpus\x12\x1d\n" +
 	"\n" +
@@ -2585,17 +2916,24 @@ const file_plugin_proto_rawDesc = "" +
 	"write_iops\x18\x05 \x01(\x03R\twriteIops\"\x1c\n" +
 	"\n" +
 	"BoxRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"g\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"Y\n" +
+	"\rResizeRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x128\n" +
+	"\tresources\x18\x02 \x01(\v2\x1a.berth.plugin.v1.ResourcesR\tresources\"K\n" +
+	"\fHostsRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12+\n" +
+	"\x05hosts\x18\x02 \x03(\v2\x15.berth.plugin.v1.HostR\x05hosts\"g\n" +
 	"\x0fInspectResponse\x12,\n" +
 	"\x05error\x18\x01 \x01(\v2\x16.berth.plugin.v1.ErrorR\x05error\x12&\n" +
-	"\x03box\x18\x02 \x01(\v2\x14.berth.plugin.v1.BoxR\x03box\"\xc2\x01\n" +
+	"\x03box\x18\x02 \x01(\v2\x14.berth.plugin.v1.BoxR\x03box\"\xf8\x01\n" +
 	"\x03Box\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x19\n" +
 	"\bssh_addr\x18\x03 \x01(\tR\asshAddr\x12\x18\n" +
 	"\astarted\x18\x04 \x01(\x03R\astarted\x122\n" +
 	"\x06limits\x18\x05 \x01(\v2\x1a.berth.plugin.v1.ResourcesR\x06limits\x12,\n" +
-	"\x05usage\x18\x06 \x01(\v2\x16.berth.plugin.v1.UsageR\x05usage\"Y\n" +
+	"\x05usage\x18\x06 \x01(\v2\x16.berth.plugin.v1.UsageR\x05usage\x124\n" +
+	"\bnetworks\x18\a \x03(\v2\x18.berth.plugin.v1.NetworkR\bnetworks\"Y\n" +
 	"\x05Usage\x12\x10\n" +
 	"\x03cpu\x18\x01 \x01(\x03R\x03cpu\x12\x16\n" +
 	"\x06memory\x18\x02 \x01(\x03R\x06memory\x12\x12\n" +
@@ -2670,7 +3008,7 @@ const file_plugin_proto_rawDesc = "" +
 	"\x10CODE_UNSUPPORTED\x10\x05\x12\x0e\n" +
 	"\n" +
 	"CODE_IMAGE\x10\x06\x12\x13\n" +
-	"\x0fCODE_CONNECTION\x10\a2\xa2\x05\n" +
+	"\x0fCODE_CONNECTION\x10\a2\xc6\a\n" +
 	"\bProvider\x12I\n" +
 	"\x06Schema\x12\x1e.berth.plugin.v1.SchemaRequest\x1a\x1f.berth.plugin.v1.SchemaResponse\x12J\n" +
 	"\bValidate\x12\x1e.berth.plugin.v1.ConfigRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12G\n" +
@@ -2680,7 +3018,11 @@ const file_plugin_proto_rawDesc = "" +
 	"\x04Stop\x12\x1c.berth.plugin.v1.WorkRequest\x1a\x1d.berth.plugin.v1.WorkResponse(\x010\x01\x12J\n" +
 	"\aDestroy\x12\x1c.berth.plugin.v1.WorkRequest\x1a\x1d.berth.plugin.v1.WorkResponse(\x010\x01\x12H\n" +
 	"\aInspect\x12\x1b.berth.plugin.v1.BoxRequest\x1a .berth.plugin.v1.InspectResponse\x12B\n" +
-	"\x04Logs\x12\x1b.berth.plugin.v1.BoxRequest\x1a\x1d.berth.plugin.v1.LogsResponse2\xc1\x02\n" +
+	"\x04Logs\x12\x1b.berth.plugin.v1.BoxRequest\x1a\x1d.berth.plugin.v1.LogsResponse\x12F\n" +
+	"\aSuspend\x12\x1b.berth.plugin.v1.BoxRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12E\n" +
+	"\x06Resume\x12\x1b.berth.plugin.v1.BoxRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12H\n" +
+	"\x06Resize\x12\x1e.berth.plugin.v1.ResizeRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12I\n" +
+	"\bSetHosts\x12\x1d.berth.plugin.v1.HostsRequest\x1a\x1e.berth.plugin.v1.ErrorResponse2\xc1\x02\n" +
 	"\vProvisioner\x12I\n" +
 	"\x06Schema\x12\x1e.berth.plugin.v1.SchemaRequest\x1a\x1f.berth.plugin.v1.SchemaResponse\x12J\n" +
 	"\bValidate\x12\x1e.berth.plugin.v1.ConfigRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12I\n" +
@@ -2705,7 +3047,7 @@ func file_plugin_proto_rawDescGZIP() []byte {
 }
 
 var file_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_plugin_proto_goTypes = []any{
 	(Code)(0),                      // 0: berth.plugin.v1.Code
 	(NestedBlock_Nesting)(0),       // 1: berth.plugin.v1.NestedBlock.Nesting
@@ -2725,27 +3067,32 @@ var file_plugin_proto_goTypes = []any{
 	(*WorkResponse)(nil),           // 15: berth.plugin.v1.WorkResponse
 	(*Event)(nil),                  // 16: berth.plugin.v1.Event
 	(*Spec)(nil),                   // 17: berth.plugin.v1.Spec
-	(*Resources)(nil),              // 18: berth.plugin.v1.Resources
-	(*IO)(nil),                     // 19: berth.plugin.v1.IO
-	(*BoxRequest)(nil),             // 20: berth.plugin.v1.BoxRequest
-	(*InspectResponse)(nil),        // 21: berth.plugin.v1.InspectResponse
-	(*Box)(nil),                    // 22: berth.plugin.v1.Box
-	(*Usage)(nil),                  // 23: berth.plugin.v1.Usage
-	(*LogsResponse)(nil),           // 24: berth.plugin.v1.LogsResponse
-	(*Log)(nil),                    // 25: berth.plugin.v1.Log
-	(*ProvisionRequest)(nil),       // 26: berth.plugin.v1.ProvisionRequest
-	(*GuestInfo)(nil),              // 27: berth.plugin.v1.GuestInfo
-	(*RunRequest)(nil),             // 28: berth.plugin.v1.RunRequest
-	(*RunResponse)(nil),            // 29: berth.plugin.v1.RunResponse
-	(*UploadRequest)(nil),          // 30: berth.plugin.v1.UploadRequest
-	(*FileOptions)(nil),            // 31: berth.plugin.v1.FileOptions
-	(*DownloadRequest)(nil),        // 32: berth.plugin.v1.DownloadRequest
-	(*ReportRequest)(nil),          // 33: berth.plugin.v1.ReportRequest
-	(*WorkRequest_Begin)(nil),      // 34: berth.plugin.v1.WorkRequest.Begin
-	nil,                            // 35: berth.plugin.v1.Spec.EnvEntry
-	(*ProvisionRequest_Begin)(nil), // 36: berth.plugin.v1.ProvisionRequest.Begin
-	(*RunRequest_Begin)(nil),       // 37: berth.plugin.v1.RunRequest.Begin
-	nil,                            // 38: berth.plugin.v1.RunRequest.Begin.EnvEntry
+	(*Network)(nil),                // 18: berth.plugin.v1.Network
+	(*Folder)(nil),                 // 19: berth.plugin.v1.Folder
+	(*Host)(nil),                   // 20: berth.plugin.v1.Host
+	(*Resources)(nil),              // 21: berth.plugin.v1.Resources
+	(*IO)(nil),                     // 22: berth.plugin.v1.IO
+	(*BoxRequest)(nil),             // 23: berth.plugin.v1.BoxRequest
+	(*ResizeRequest)(nil),          // 24: berth.plugin.v1.ResizeRequest
+	(*HostsRequest)(nil),           // 25: berth.plugin.v1.HostsRequest
+	(*InspectResponse)(nil),        // 26: berth.plugin.v1.InspectResponse
+	(*Box)(nil),                    // 27: berth.plugin.v1.Box
+	(*Usage)(nil),                  // 28: berth.plugin.v1.Usage
+	(*LogsResponse)(nil),           // 29: berth.plugin.v1.LogsResponse
+	(*Log)(nil),                    // 30: berth.plugin.v1.Log
+	(*ProvisionRequest)(nil),       // 31: berth.plugin.v1.ProvisionRequest
+	(*GuestInfo)(nil),              // 32: berth.plugin.v1.GuestInfo
+	(*RunRequest)(nil),             // 33: berth.plugin.v1.RunRequest
+	(*RunResponse)(nil),            // 34: berth.plugin.v1.RunResponse
+	(*UploadRequest)(nil),          // 35: berth.plugin.v1.UploadRequest
+	(*FileOptions)(nil),            // 36: berth.plugin.v1.FileOptions
+	(*DownloadRequest)(nil),        // 37: berth.plugin.v1.DownloadRequest
+	(*ReportRequest)(nil),          // 38: berth.plugin.v1.ReportRequest
+	(*WorkRequest_Begin)(nil),      // 39: berth.plugin.v1.WorkRequest.Begin
+	nil,                            // 40: berth.plugin.v1.Spec.EnvEntry
+	(*ProvisionRequest_Begin)(nil), // 41: berth.plugin.v1.ProvisionRequest.Begin
+	(*RunRequest_Begin)(nil),       // 42: berth.plugin.v1.RunRequest.Begin
+	nil,                            // 43: berth.plugin.v1.RunRequest.Begin.EnvEntry
 }
 var file_plugin_proto_depIdxs = []int32{
 	0,  // 0: berth.plugin.v1.Error.codes:type_name -> berth.plugin.v1.Code
@@ -2761,66 +3108,80 @@ var file_plugin_proto_depIdxs = []int32{
 	1,  // 10: berth.plugin.v1.NestedBlock.nesting:type_name -> berth.plugin.v1.NestedBlock.Nesting
 	8,  // 11: berth.plugin.v1.NestedBlock.block:type_name -> berth.plugin.v1.Block
 	2,  // 12: berth.plugin.v1.InputsResponse.error:type_name -> berth.plugin.v1.Error
-	34, // 13: berth.plugin.v1.WorkRequest.begin:type_name -> berth.plugin.v1.WorkRequest.Begin
+	39, // 13: berth.plugin.v1.WorkRequest.begin:type_name -> berth.plugin.v1.WorkRequest.Begin
 	14, // 14: berth.plugin.v1.WorkRequest.cancel:type_name -> berth.plugin.v1.Cancel
 	16, // 15: berth.plugin.v1.WorkResponse.event:type_name -> berth.plugin.v1.Event
 	5,  // 16: berth.plugin.v1.WorkResponse.result:type_name -> berth.plugin.v1.ErrorResponse
-	35, // 17: berth.plugin.v1.Spec.env:type_name -> berth.plugin.v1.Spec.EnvEntry
-	18, // 18: berth.plugin.v1.Spec.resources:type_name -> berth.plugin.v1.Resources
-	19, // 19: berth.plugin.v1.Resources.io:type_name -> berth.plugin.v1.IO
-	2,  // 20: berth.plugin.v1.InspectResponse.error:type_name -> berth.plugin.v1.Error
-	22, // 21: berth.plugin.v1.InspectResponse.box:type_name -> berth.plugin.v1.Box
-	18, // 22: berth.plugin.v1.Box.limits:type_name -> berth.plugin.v1.Resources
-	23, // 23: berth.plugin.v1.Box.usage:type_name -> berth.plugin.v1.Usage
-	2,  // 24: berth.plugin.v1.LogsResponse.error:type_name -> berth.plugin.v1.Error
-	25, // 25: berth.plugin.v1.LogsResponse.logs:type_name -> berth.plugin.v1.Log
-	36, // 26: berth.plugin.v1.ProvisionRequest.begin:type_name -> berth.plugin.v1.ProvisionRequest.Begin
-	14, // 27: berth.plugin.v1.ProvisionRequest.cancel:type_name -> berth.plugin.v1.Cancel
-	37, // 28: berth.plugin.v1.RunRequest.begin:type_name -> berth.plugin.v1.RunRequest.Begin
-	5,  // 29: berth.plugin.v1.RunResponse.result:type_name -> berth.plugin.v1.ErrorResponse
-	31, // 30: berth.plugin.v1.UploadRequest.options:type_name -> berth.plugin.v1.FileOptions
-	17, // 31: berth.plugin.v1.WorkRequest.Begin.spec:type_name -> berth.plugin.v1.Spec
-	27, // 32: berth.plugin.v1.ProvisionRequest.Begin.info:type_name -> berth.plugin.v1.GuestInfo
-	38, // 33: berth.plugin.v1.RunRequest.Begin.env:type_name -> berth.plugin.v1.RunRequest.Begin.EnvEntry
-	6,  // 34: berth.plugin.v1.Provider.Schema:input_type -> berth.plugin.v1.SchemaRequest
-	11, // 35: berth.plugin.v1.Provider.Validate:input_type -> berth.plugin.v1.ConfigRequest
-	11, // 36: berth.plugin.v1.Provider.Check:input_type -> berth.plugin.v1.ConfigRequest
-	13, // 37: berth.plugin.v1.Provider.Create:input_type -> berth.plugin.v1.WorkRequest
-	13, // 38: berth.plugin.v1.Provider.Start:input_type -> berth.plugin.v1.WorkRequest
-	13, // 39: berth.plugin.v1.Provider.Stop:input_type -> berth.plugin.v1.WorkRequest
-	13, // 40: berth.plugin.v1.Provider.Destroy:input_type -> berth.plugin.v1.WorkRequest
-	20, // 41: berth.plugin.v1.Provider.Inspect:input_type -> berth.plugin.v1.BoxRequest
-	20, // 42: berth.plugin.v1.Provider.Logs:input_type -> berth.plugin.v1.BoxRequest
-	6,  // 43: berth.plugin.v1.Provisioner.Schema:input_type -> berth.plugin.v1.SchemaRequest
-	11, // 44: berth.plugin.v1.Provisioner.Validate:input_type -> berth.plugin.v1.ConfigRequest
-	11, // 45: berth.plugin.v1.Provisioner.Inputs:input_type -> berth.plugin.v1.ConfigRequest
-	26, // 46: berth.plugin.v1.Provisioner.Provision:input_type -> berth.plugin.v1.ProvisionRequest
-	28, // 47: berth.plugin.v1.Guest.Run:input_type -> berth.plugin.v1.RunRequest
-	30, // 48: berth.plugin.v1.Guest.Upload:input_type -> berth.plugin.v1.UploadRequest
-	32, // 49: berth.plugin.v1.Guest.Download:input_type -> berth.plugin.v1.DownloadRequest
-	33, // 50: berth.plugin.v1.Guest.Report:input_type -> berth.plugin.v1.ReportRequest
-	7,  // 51: berth.plugin.v1.Provider.Schema:output_type -> berth.plugin.v1.SchemaResponse
-	5,  // 52: berth.plugin.v1.Provider.Validate:output_type -> berth.plugin.v1.ErrorResponse
-	5,  // 53: berth.plugin.v1.Provider.Check:output_type -> berth.plugin.v1.ErrorResponse
-	15, // 54: berth.plugin.v1.Provider.Create:output_type -> berth.plugin.v1.WorkResponse
-	15, // 55: berth.plugin.v1.Provider.Start:output_type -> berth.plugin.v1.WorkResponse
-	15, // 56: berth.plugin.v1.Provider.Stop:output_type -> berth.plugin.v1.WorkResponse
-	15, // 57: berth.plugin.v1.Provider.Destroy:output_type -> berth.plugin.v1.WorkResponse
-	21, // 58: berth.plugin.v1.Provider.Inspect:output_type -> berth.plugin.v1.InspectResponse
-	24, // 59: berth.plugin.v1.Provider.Logs:output_type -> berth.plugin.v1.LogsResponse
-	7,  // 60: berth.plugin.v1.Provisioner.Schema:output_type -> berth.plugin.v1.SchemaResponse
-	5,  // 61: berth.plugin.v1.Provisioner.Validate:output_type -> berth.plugin.v1.ErrorResponse
-	12, // 62: berth.plugin.v1.Provisioner.Inputs:output_type -> berth.plugin.v1.InputsResponse
-	5,  // 63: berth.plugin.v1.Provisioner.Provision:output_type -> berth.plugin.v1.ErrorResponse
-	29, // 64: berth.plugin.v1.Guest.Run:output_type -> berth.plugin.v1.RunResponse
-	5,  // 65: berth.plugin.v1.Guest.Upload:output_type -> berth.plugin.v1.ErrorResponse
-	5,  // 66: berth.plugin.v1.Guest.Download:output_type -> berth.plugin.v1.ErrorResponse
-	5,  // 67: berth.plugin.v1.Guest.Report:output_type -> berth.plugin.v1.ErrorResponse
-	51, // [51:68] is the sub-list for method output_type
-	34, // [34:51] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	40, // 17: berth.plugin.v1.Spec.env:type_name -> berth.plugin.v1.Spec.EnvEntry
+	21, // 18: berth.plugin.v1.Spec.resources:type_name -> berth.plugin.v1.Resources
+	18, // 19: berth.plugin.v1.Spec.networks:type_name -> berth.plugin.v1.Network
+	19, // 20: berth.plugin.v1.Spec.folders:type_name -> berth.plugin.v1.Folder
+	20, // 21: berth.plugin.v1.Spec.hosts:type_name -> berth.plugin.v1.Host
+	22, // 22: berth.plugin.v1.Resources.io:type_name -> berth.plugin.v1.IO
+	21, // 23: berth.plugin.v1.ResizeRequest.resources:type_name -> berth.plugin.v1.Resources
+	20, // 24: berth.plugin.v1.HostsRequest.hosts:type_name -> berth.plugin.v1.Host
+	2,  // 25: berth.plugin.v1.InspectResponse.error:type_name -> berth.plugin.v1.Error
+	27, // 26: berth.plugin.v1.InspectResponse.box:type_name -> berth.plugin.v1.Box
+	21, // 27: berth.plugin.v1.Box.limits:type_name -> berth.plugin.v1.Resources
+	28, // 28: berth.plugin.v1.Box.usage:type_name -> berth.plugin.v1.Usage
+	18, // 29: berth.plugin.v1.Box.networks:type_name -> berth.plugin.v1.Network
+	2,  // 30: berth.plugin.v1.LogsResponse.error:type_name -> berth.plugin.v1.Error
+	30, // 31: berth.plugin.v1.LogsResponse.logs:type_name -> berth.plugin.v1.Log
+	41, // 32: berth.plugin.v1.ProvisionRequest.begin:type_name -> berth.plugin.v1.ProvisionRequest.Begin
+	14, // 33: berth.plugin.v1.ProvisionRequest.cancel:type_name -> berth.plugin.v1.Cancel
+	42, // 34: berth.plugin.v1.RunRequest.begin:type_name -> berth.plugin.v1.RunRequest.Begin
+	5,  // 35: berth.plugin.v1.RunResponse.result:type_name -> berth.plugin.v1.ErrorResponse
+	36, // 36: berth.plugin.v1.UploadRequest.options:type_name -> berth.plugin.v1.FileOptions
+	17, // 37: berth.plugin.v1.WorkRequest.Begin.spec:type_name -> berth.plugin.v1.Spec
+	32, // 38: berth.plugin.v1.ProvisionRequest.Begin.info:type_name -> berth.plugin.v1.GuestInfo
+	43, // 39: berth.plugin.v1.RunRequest.Begin.env:type_name -> berth.plugin.v1.RunRequest.Begin.EnvEntry
+	6,  // 40: berth.plugin.v1.Provider.Schema:input_type -> berth.plugin.v1.SchemaRequest
+	11, // 41: berth.plugin.v1.Provider.Validate:input_type -> berth.plugin.v1.ConfigRequest
+	11, // 42: berth.plugin.v1.Provider.Check:input_type -> berth.plugin.v1.ConfigRequest
+	13, // 43: berth.plugin.v1.Provider.Create:input_type -> berth.plugin.v1.WorkRequest
+	13, // 44: berth.plugin.v1.Provider.Start:input_type -> berth.plugin.v1.WorkRequest
+	13, // 45: berth.plugin.v1.Provider.Stop:input_type -> berth.plugin.v1.WorkRequest
+	13, // 46: berth.plugin.v1.Provider.Destroy:input_type -> berth.plugin.v1.WorkRequest
+	23, // 47: berth.plugin.v1.Provider.Inspect:input_type -> berth.plugin.v1.BoxRequest
+	23, // 48: berth.plugin.v1.Provider.Logs:input_type -> berth.plugin.v1.BoxRequest
+	23, // 49: berth.plugin.v1.Provider.Suspend:input_type -> berth.plugin.v1.BoxRequest
+	23, // 50: berth.plugin.v1.Provider.Resume:input_type -> berth.plugin.v1.BoxRequest
+	24, // 51: berth.plugin.v1.Provider.Resize:input_type -> berth.plugin.v1.ResizeRequest
+	25, // 52: berth.plugin.v1.Provider.SetHosts:input_type -> berth.plugin.v1.HostsRequest
+	6,  // 53: berth.plugin.v1.Provisioner.Schema:input_type -> berth.plugin.v1.SchemaRequest
+	11, // 54: berth.plugin.v1.Provisioner.Validate:input_type -> berth.plugin.v1.ConfigRequest
+	11, // 55: berth.plugin.v1.Provisioner.Inputs:input_type -> berth.plugin.v1.ConfigRequest
+	31, // 56: berth.plugin.v1.Provisioner.Provision:input_type -> berth.plugin.v1.ProvisionRequest
+	33, // 57: berth.plugin.v1.Guest.Run:input_type -> berth.plugin.v1.RunRequest
+	35, // 58: berth.plugin.v1.Guest.Upload:input_type -> berth.plugin.v1.UploadRequest
+	37, // 59: berth.plugin.v1.Guest.Download:input_type -> berth.plugin.v1.DownloadRequest
+	38, // 60: berth.plugin.v1.Guest.Report:input_type -> berth.plugin.v1.ReportRequest
+	7,  // 61: berth.plugin.v1.Provider.Schema:output_type -> berth.plugin.v1.SchemaResponse
+	5,  // 62: berth.plugin.v1.Provider.Validate:output_type -> berth.plugin.v1.ErrorResponse
+	5,  // 63: berth.plugin.v1.Provider.Check:output_type -> berth.plugin.v1.ErrorResponse
+	15, // 64: berth.plugin.v1.Provider.Create:output_type -> berth.plugin.v1.WorkResponse
+	15, // 65: berth.plugin.v1.Provider.Start:output_type -> berth.plugin.v1.WorkResponse
+	15, // 66: berth.plugin.v1.Provider.Stop:output_type -> berth.plugin.v1.WorkResponse
+	15, // 67: berth.plugin.v1.Provider.Destroy:output_type -> berth.plugin.v1.WorkResponse
+	26, // 68: berth.plugin.v1.Provider.Inspect:output_type -> berth.plugin.v1.InspectResponse
+	29, // 69: berth.plugin.v1.Provider.Logs:output_type -> berth.plugin.v1.LogsResponse
+	5,  // 70: berth.plugin.v1.Provider.Suspend:output_type -> berth.plugin.v1.ErrorResponse
+	5,  // 71: berth.plugin.v1.Provider.Resume:output_type -> berth.plugin.v1.ErrorResponse
+	5,  // 72: berth.plugin.v1.Provider.Resize:output_type -> berth.plugin.v1.ErrorResponse
+	5,  // 73: berth.plugin.v1.Provider.SetHosts:output_type -> berth.plugin.v1.ErrorResponse
+	7,  // 74: berth.plugin.v1.Provisioner.Schema:output_type -> berth.plugin.v1.SchemaResponse
+	5,  // 75: berth.plugin.v1.Provisioner.Validate:output_type -> berth.plugin.v1.ErrorResponse
+	12, // 76: berth.plugin.v1.Provisioner.Inputs:output_type -> berth.plugin.v1.InputsResponse
+	5,  // 77: berth.plugin.v1.Provisioner.Provision:output_type -> berth.plugin.v1.ErrorResponse
+	34, // 78: berth.plugin.v1.Guest.Run:output_type -> berth.plugin.v1.RunResponse
+	5,  // 79: berth.plugin.v1.Guest.Upload:output_type -> berth.plugin.v1.ErrorResponse
+	5,  // 80: berth.plugin.v1.Guest.Download:output_type -> berth.plugin.v1.ErrorResponse
+	5,  // 81: berth.plugin.v1.Guest.Report:output_type -> berth.plugin.v1.ErrorResponse
+	61, // [61:82] is the sub-list for method output_type
+	40, // [40:61] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_plugin_proto_init() }
@@ -2836,17 +3197,17 @@ func file_plugin_proto_init() {
 		(*WorkResponse_Event)(nil),
 		(*WorkResponse_Result)(nil),
 	}
-	file_plugin_proto_msgTypes[16].OneofWrappers = []any{}
-	file_plugin_proto_msgTypes[24].OneofWrappers = []any{
+	file_plugin_proto_msgTypes[19].OneofWrappers = []any{}
+	file_plugin_proto_msgTypes[29].OneofWrappers = []any{
 		(*ProvisionRequest_Begin_)(nil),
 		(*ProvisionRequest_Cancel)(nil),
 	}
-	file_plugin_proto_msgTypes[26].OneofWrappers = []any{
+	file_plugin_proto_msgTypes[31].OneofWrappers = []any{
 		(*RunRequest_Begin_)(nil),
 		(*RunRequest_Input)(nil),
 		(*RunRequest_EndOfInput)(nil),
 	}
-	file_plugin_proto_msgTypes[27].OneofWrappers = []any{
+	file_plugin_proto_msgTypes[32].OneofWrappers = []any{
 		(*RunResponse_Stdout)(nil),
 		(*RunResponse_Stderr)(nil),
 		(*RunResponse_Result)(nil),
@@ -2857,7 +3218,7 @@ func file_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugin_proto_rawDesc), len(file_plugin_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   37,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

@@ -67,6 +67,10 @@ const (
 	Provider_Destroy_FullMethodName  = "/berth.plugin.v1.Provider/Destroy"
 	Provider_Inspect_FullMethodName  = "/berth.plugin.v1.Provider/Inspect"
 	Provider_Logs_FullMethodName     = "/berth.plugin.v1.Provider/Logs"
+	Provider_Suspend_FullMethodName  = "/berth.plugin.v1.Provider/Suspend"
+	Provider_Resume_FullMethodName   = "/berth.plugin.v1.Provider/Resume"
+	Provider_Resize_FullMethodName   = "/berth.plugin.v1.Provider/Resize"
+	Provider_SetHosts_FullMethodName = "/berth.plugin.v1.Provider/SetHosts"
 )
 
 // ProviderClient is the client API for Provider service.
@@ -91,6 +95,13 @@ type ProviderClient interface {
 	Inspect(ctx context.Context, in *BoxRequest, opts ...grpc.CallOption) (*InspectResponse, error)
 	// Logs returns the ends of the box's logs.
 	Logs(ctx context.Context, in *BoxRequest, opts ...grpc.CallOption) (*LogsResponse, error)
+	// Suspend and Resume freeze and thaw the box.
+	Suspend(ctx context.Context, in *BoxRequest, opts ...grpc.CallOption) (*ErrorResponse, error)
+	Resume(ctx context.Context, in *BoxRequest, opts ...grpc.CallOption) (*ErrorResponse, error)
+	// Resize changes the limits of a running box.
+	Resize(ctx context.Context, in *ResizeRequest, opts ...grpc.CallOption) (*ErrorResponse, error)
+	// SetHosts tells a running box the names of others.
+	SetHosts(ctx context.Context, in *HostsRequest, opts ...grpc.CallOption) (*ErrorResponse, error)
 }
 
 type providerClient struct {
@@ -203,6 +214,46 @@ func (c *providerClient) Logs(ctx context.Context, in *BoxRequest, opts ...grpc.
 	return out, nil
 }
 
+func (c *providerClient) Suspend(ctx context.Context, in *BoxRequest, opts ...grpc.CallOption) (*ErrorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ErrorResponse)
+	err := c.cc.Invoke(ctx, Provider_Suspend_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *providerClient) Resume(ctx context.Context, in *BoxRequest, opts ...grpc.CallOption) (*ErrorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ErrorResponse)
+	err := c.cc.Invoke(ctx, Provider_Resume_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *providerClient) Resize(ctx context.Context, in *ResizeRequest, opts ...grpc.CallOption) (*ErrorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ErrorResponse)
+	err := c.cc.Invoke(ctx, Provider_Resize_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *providerClient) SetHosts(ctx context.Context, in *HostsRequest, opts ...grpc.CallOption) (*ErrorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ErrorResponse)
+	err := c.cc.Invoke(ctx, Provider_SetHosts_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ProviderServer is the server API for Provider service.
 // All implementations must embed UnimplementedProviderServer
 // for forward compatibility.
@@ -225,6 +276,13 @@ type ProviderServer interface {
 	Inspect(context.Context, *BoxRequest) (*InspectResponse, error)
 	// Logs returns the ends of the box's logs.
 	Logs(context.Context, *BoxRequest) (*LogsResponse, error)
+	// Suspend and Resume freeze and thaw the box.
+	Suspend(context.Context, *BoxRequest) (*ErrorResponse, error)
+	Resume(context.Context, *BoxRequest) (*ErrorResponse, error)
+	// Resize changes the limits of a running box.
+	Resize(context.Context, *ResizeRequest) (*ErrorResponse, error)
+	// SetHosts tells a running box the names of others.
+	SetHosts(context.Context, *HostsRequest) (*ErrorResponse, error)
 	mustEmbedUnimplementedProviderServer()
 }
 
@@ -261,6 +319,18 @@ func (UnimplementedProviderServer) Inspect(context.Context, *BoxRequest) (*Inspe
 }
 func (UnimplementedProviderServer) Logs(context.Context, *BoxRequest) (*LogsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Logs not implemented")
+}
+func (UnimplementedProviderServer) Suspend(context.Context, *BoxRequest) (*ErrorResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Suspend not implemented")
+}
+func (UnimplementedProviderServer) Resume(context.Context, *BoxRequest) (*ErrorResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Resume not implemented")
+}
+func (UnimplementedProviderServer) Resize(context.Context, *ResizeRequest) (*ErrorResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Resize not implemented")
+}
+func (UnimplementedProviderServer) SetHosts(context.Context, *HostsRequest) (*ErrorResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetHosts not implemented")
 }
 func (UnimplementedProviderServer) mustEmbedUnimplementedProviderServer() {}
 func (UnimplementedProviderServer) testEmbeddedByValue()                  {}
@@ -401,6 +471,78 @@ func _Provider_Logs_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Provider_Suspend_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BoxRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProviderServer).Suspend(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Provider_Suspend_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProviderServer).Suspend(ctx, req.(*BoxRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Provider_Resume_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BoxRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProviderServer).Resume(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Provider_Resume_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProviderServer).Resume(ctx, req.(*BoxRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Provider_Resize_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResizeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProviderServer).Resize(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Provider_Resize_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProviderServer).Resize(ctx, req.(*ResizeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Provider_SetHosts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HostsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProviderServer).SetHosts(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Provider_SetHosts_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProviderServer).SetHosts(ctx, req.(*HostsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Provider_ServiceDesc is the grpc.ServiceDesc for Provider service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -427,6 +569,22 @@ var Provider_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Logs",
 			Handler:    _Provider_Logs_Handler,
+		},
+		{
+			MethodName: "Suspend",
+			Handler:    _Provider_Suspend_Handler,
+		},
+		{
+			MethodName: "Resume",
+			Handler:    _Provider_Resume_Handler,
+		},
+		{
+			MethodName: "Resize",
+			Handler:    _Provider_Resize_Handler,
+		},
+		{
+			MethodName: "SetHosts",
+			Handler:    _Provider_SetHosts_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -16,7 +16,8 @@ func specToPB(s provider.Spec) *pluginpb.Spec {
 	return &pluginpb.Spec{
 		Id: s.ID, Project: s.Project, Name: s.Name, Hostname: s.Hostname, Image: s.Image, User: s.User,
 		Env: envToPB(s.Env), AuthorizedKey: s.AuthorizedKey, HostKey: s.HostKey,
-		Resources: resourcesToPB(s.Resources),
+		Resources: resourcesToPB(s.Resources), Networks: each(s.Networks, networkToPB),
+		Folders: each(s.Folders, folderToPB), Hosts: each(s.Hosts, hostToPB), CaCertificates: s.CACertificates,
 	}
 }
 
@@ -25,8 +26,50 @@ func specFromPB(s *pluginpb.Spec) provider.Spec {
 		ID: s.GetId(), Project: s.GetProject(), Name: s.GetName(), Hostname: s.GetHostname(),
 		Image: s.GetImage(), User: s.GetUser(), Env: envFromPB(s.GetEnv()),
 		AuthorizedKey: s.GetAuthorizedKey(), HostKey: s.GetHostKey(),
-		Resources: resourcesFromPB(s.GetResources()),
+		Resources: resourcesFromPB(s.GetResources()), Networks: each(s.GetNetworks(), networkFromPB),
+		Folders: each(s.GetFolders(), folderFromPB), Hosts: each(s.GetHosts(), hostFromPB), CACertificates: s.GetCaCertificates(),
 	}
+}
+
+// each converts the elements of a list; one that is empty becomes nil, as on the
+// wire.
+func each[A, B any](list []A, convert func(A) B) []B {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]B, len(list))
+	for i, v := range list {
+		out[i] = convert(v)
+	}
+	return out
+}
+
+func networkToPB(n provider.Network) *pluginpb.Network {
+	return &pluginpb.Network{Name: text(n.Name), Ip: n.IP}
+}
+
+func networkFromPB(n *pluginpb.Network) provider.Network {
+	return provider.Network{Name: n.GetName(), IP: n.GetIp()}
+}
+
+func folderToPB(f provider.Folder) *pluginpb.Folder {
+	return &pluginpb.Folder{
+		Source: []byte(f.Source), Target: []byte(f.Target), ReadOnly: f.ReadOnly,
+		Protect: each(f.Protect, func(s string) []byte { return []byte(s) }),
+	}
+}
+
+func folderFromPB(f *pluginpb.Folder) provider.Folder {
+	return provider.Folder{
+		Source: string(f.GetSource()), Target: string(f.GetTarget()), ReadOnly: f.GetReadOnly(),
+		Protect: each(f.GetProtect(), func(b []byte) string { return string(b) }),
+	}
+}
+
+func hostToPB(h provider.Host) *pluginpb.Host { return &pluginpb.Host{Ip: h.IP, Names: h.Names} }
+
+func hostFromPB(h *pluginpb.Host) provider.Host {
+	return provider.Host{IP: h.GetIp(), Names: h.GetNames()}
 }
 
 func resourcesToPB(r provider.Resources) *pluginpb.Resources {
@@ -57,7 +100,7 @@ func resourcesFromPB(r *pluginpb.Resources) provider.Resources {
 func boxToPB(b provider.Box) *pluginpb.Box {
 	return &pluginpb.Box{
 		Id: b.ID, State: text(string(b.State)), SshAddr: b.SSHAddr, Started: timeToPB(b.Started),
-		Limits: resourcesToPB(b.Limits),
+		Networks: each(b.Networks, networkToPB), Limits: resourcesToPB(b.Limits),
 		Usage: &pluginpb.Usage{
 			Cpu: int64(b.Usage.CPU), Memory: b.Usage.Memory, Swap: b.Usage.Swap, Pids: b.Usage.PIDs,
 		},
@@ -68,7 +111,7 @@ func boxFromPB(b *pluginpb.Box) provider.Box {
 	u := b.GetUsage()
 	return provider.Box{
 		ID: b.GetId(), State: stateFromPB(b.GetState()), SSHAddr: b.GetSshAddr(), Started: timeFromPB(b.GetStarted()),
-		Limits: resourcesFromPB(b.GetLimits()),
+		Networks: each(b.GetNetworks(), networkFromPB), Limits: resourcesFromPB(b.GetLimits()),
 		Usage: provider.Usage{
 			CPU: time.Duration(u.GetCpu()), Memory: u.GetMemory(), Swap: u.GetSwap(), PIDs: u.GetPids(),
 		},

@@ -101,6 +101,36 @@ func (b *boundProvider) Logs(ctx context.Context, id string) ([]provider.Log, er
 	return logs, nil
 }
 
+// The capabilities: the plugin knows which it has.
+
+func (b *boundProvider) Suspend(ctx context.Context, id string) error {
+	r, err := b.rpc.Suspend(ctx, &pluginpb.BoxRequest{Id: id})
+	return b.done(ctx, "Suspend", r, err)
+}
+
+func (b *boundProvider) Resume(ctx context.Context, id string) error {
+	r, err := b.rpc.Resume(ctx, &pluginpb.BoxRequest{Id: id})
+	return b.done(ctx, "Resume", r, err)
+}
+
+func (b *boundProvider) Resize(ctx context.Context, id string, limits provider.Resources) error {
+	r, err := b.rpc.Resize(ctx, &pluginpb.ResizeRequest{Id: id, Resources: resourcesToPB(limits)})
+	return b.done(ctx, "Resize", r, err)
+}
+
+func (b *boundProvider) SetHosts(ctx context.Context, id string, hosts []provider.Host) error {
+	r, err := b.rpc.SetHosts(ctx, &pluginpb.HostsRequest{Id: id, Hosts: each(hosts, hostToPB)})
+	return b.done(ctx, "SetHosts", r, err)
+}
+
+// done is the outcome of a short call.
+func (b *boundProvider) done(ctx context.Context, op string, r *pluginpb.ErrorResponse, err error) error {
+	if err != nil {
+		return failed(ctx, b.Lost, op, err)
+	}
+	return errorFromPB(r.GetError())
+}
+
 // opener opens the stream of a long call.
 type opener func(context.Context, ...grpc.CallOption) (grpc.BidiStreamingClient[pluginpb.WorkRequest, pluginpb.WorkResponse], error)
 

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -112,6 +113,36 @@ func (s *providerServer) Logs(ctx context.Context, r *pluginpb.BoxRequest) (*plu
 		out.Logs = append(out.Logs, logToPB(l))
 	}
 	return out, nil
+}
+
+func (s *providerServer) Suspend(ctx context.Context, r *pluginpb.BoxRequest) (*pluginpb.ErrorResponse, error) {
+	return capability(s, "suspend boxes", func(p provider.Suspender) error { return p.Suspend(ctx, r.GetId()) })
+}
+
+func (s *providerServer) Resume(ctx context.Context, r *pluginpb.BoxRequest) (*pluginpb.ErrorResponse, error) {
+	return capability(s, "suspend boxes", func(p provider.Suspender) error { return p.Resume(ctx, r.GetId()) })
+}
+
+func (s *providerServer) Resize(ctx context.Context, r *pluginpb.ResizeRequest) (*pluginpb.ErrorResponse, error) {
+	return capability(s, "change the limits of running boxes", func(p provider.Resizer) error {
+		return p.Resize(ctx, r.GetId(), resourcesFromPB(r.GetResources()))
+	})
+}
+
+func (s *providerServer) SetHosts(ctx context.Context, r *pluginpb.HostsRequest) (*pluginpb.ErrorResponse, error) {
+	return capability(s, "tell boxes each other's names", func(p provider.Namer) error {
+		return p.SetHosts(ctx, r.GetId(), each(r.GetHosts(), hostFromPB))
+	})
+}
+
+// capability calls what the provider may or may not implement.
+func capability[C any](s *providerServer, what string, call func(C) error) (*pluginpb.ErrorResponse, error) {
+	p := s.construct()
+	c, ok := p.(C)
+	if !ok {
+		return &pluginpb.ErrorResponse{Error: errorToPB(fmt.Errorf("%s: %w", what, provider.ErrUnsupported))}, nil
+	}
+	return &pluginpb.ErrorResponse{Error: errorToPB(call(c))}, nil
 }
 
 // serveWork serves one long call.

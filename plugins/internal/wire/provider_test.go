@@ -28,6 +28,8 @@ type recorded struct {
 	events []provider.Event
 	box    provider.Box
 	logs   []provider.Log
+	limits provider.Resources
+	hosts  []provider.Host
 	err    error
 	block  bool
 }
@@ -79,18 +81,87 @@ func (f *fakeProvider) Logs(_ context.Context, id string) ([]provider.Log, error
 	return f.seen.logs, f.seen.err
 }
 
+// capableProvider has the capabilities besides.
+type capableProvider struct{ *fakeProvider }
+
+func (f capableProvider) Suspend(_ context.Context, id string) error {
+	note(func() { f.seen.id = "suspended " + id })
+	return f.seen.err
+}
+func (f capableProvider) Resume(_ context.Context, id string) error {
+	note(func() { f.seen.id = "resumed " + id })
+	return f.seen.err
+}
+func (f capableProvider) Resize(_ context.Context, id string, r provider.Resources) error {
+	note(func() { f.seen.id, f.seen.limits = id, r })
+	return f.seen.err
+}
+func (f capableProvider) SetHosts(_ context.Context, id string, hosts []provider.Host) error {
+	note(func() { f.seen.id, f.seen.hosts = id, hosts })
+	return f.seen.err
+}
+
 // dialProvider puts a fake behind real gRPC.
 func dialProvider(t *testing.T) (*ProviderClient, *recorded) {
 	t.Helper()
 	seen := &recorded{}
-	set := ProviderSet(func() provider.Provider { return &fakeProvider{Text: "default", seen: seen} })
+	return dialTo(t, func() provider.Provider { return &fakeProvider{Text: "default", seen: seen} }), seen
+}
+
+func dialTo(t *testing.T, construct func() provider.Provider) *ProviderClient {
+	t.Helper()
+	set := ProviderSet(construct)
 	client, _ := plugin.TestPluginGRPCConn(t, false, set)
 	t.Cleanup(func() { client.Close() }) // it ends the server as well
 	raw, err := client.Dispense(Provider)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return raw.(*ProviderClient), seen
+	return raw.(*ProviderClient)
+}
+
+// capable are the methods that the host's side of a provider has beyond
+// provider.Provider.
+type capable interface {
+	provider.Suspender
+	provider.Resizer
+	provider.Namer
+}
+
+func TestCapabilities(t *testing.T) {
+	seen := &recorded{}
+	c := dialTo(t, func() provider.Provider { return capableProvider{&fakeProvider{seen: seen}} })
+	p := c.Bind(nil).(capable)
+	limits, hosts := filled[provider.Resources](t), filled[[]provider.Host](t)
+	calls := []struct {
+		call func() error
+		want recorded
+	}{
+		{func() error { return p.Suspend(t.Context(), "box-1") }, recorded{id: "suspended box-1"}},
+		{func() error { return p.Resume(t.Context(), "box-2") }, recorded{id: "resumed box-2"}},
+		{func() error { return p.Resize(t.Context(), "box-3", limits) }, recorded{id: "box-3", limits: limits}},
+		{func() error { return p.SetHosts(t.Context(), "box-4", hosts) }, recorded{id: "box-4", hosts: hosts}},
+	}
+	for _, want := range calls {
+		*seen = recorded{}
+		if err := want.call(); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff(want.want, *seen, cmp.AllowUnexported(recorded{})); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		seen.err = provider.ErrNotRunning
+		if err := want.call(); !errors.Is(err, provider.ErrNotRunning) {
+			t.Errorf("%v, want ErrNotRunning", err)
+		}
+	}
+	without, _ := dialProvider(t)
+	p = without.Bind(nil).(capable)
+	for _, without := range calls {
+		if err := without.call(); !errors.Is(err, provider.ErrUnsupported) {
+			t.Errorf("a plugin without the capability: %v, want ErrUnsupported", err)
+		}
+	}
 }
 
 func TestProviderRoundTrip(t *testing.T) {
@@ -149,7 +220,7 @@ func TestZeroAndNilAreKept(t *testing.T) {
 		}
 	}
 	seen.box = provider.Box{State: provider.Stopped}
-	if box, err := c.Bind(nil).Inspect(t.Context(), ""); err != nil || box != seen.box || !box.Started.IsZero() {
+	if box, err := c.Bind(nil).Inspect(t.Context(), ""); err != nil || !cmp.Equal(box, seen.box) || !box.Started.IsZero() {
 		t.Errorf("box %+v, %v", box, err)
 	}
 }
