@@ -77,6 +77,7 @@ func (d *decoder) checkBoxes(e *Envfile) {
 		}
 		d.checkProvisioners(b)
 	}
+	d.checkNetworks(e)
 	d.checkDependencies(e)
 }
 
