@@ -102,16 +102,16 @@ type Namer interface {
 
 // Spec is what the Envfile asks of one box.
 type Spec struct {
-	ID       string            // unique on this host and stable for the life of the box: [a-z0-9-], at most 60 bytes
-	Project  string            // name of the project, for people
+	ID      string // unique on this host and stable for the life of the box: [a-z0-9-], at most 60 bytes
+	Project string // name of the project, for people
 	// ProjectID tells projects apart, also those of one name: [a-z0-9-]. Boxes
 	// with the same one share private networks.
 	ProjectID string
-	Name     string            // name of the box in its project
-	Hostname string            // host name inside the box
-	Image    string            // what the box starts from, such as "debian:bookworm"; the provider defines the form
-	User     string            // login user; it must exist in the box and may use sudo without a password
-	Env      map[string]string // environment of every login in the box
+	Name      string            // name of the box in its project
+	Hostname  string            // host name inside the box
+	Image     string            // what the box starts from, such as "debian:bookworm"; the provider defines the form
+	User      string            // login user; it must exist in the box and may use sudo without a password
+	Env       map[string]string // environment of every login in the box
 
 	// AuthorizedKey is the one public key that may log in as User, as a line of
 	// an authorized_keys file (sshd(8)).

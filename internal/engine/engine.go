@@ -28,6 +28,8 @@ type Engine struct {
 	Plugins Plugins
 	UI      *ui.UI
 	Command string // the command line, for whoever meets its lock
+
+	rounds rounds
 }
 
 // Plugins gives out running plugins. It starts one at its first use.

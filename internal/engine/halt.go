@@ -83,6 +83,9 @@ func (e *Engine) Halt(ctx context.Context, boxes []*Existing, force bool) error 
 			break
 		}
 	}
+	if len(boxes) > 0 {
+		e.tell(ctx, boxes[0].voice)
+	}
 	return errors.Join(errs...)
 }
 
@@ -147,6 +150,7 @@ func (e *Engine) Destroy(ctx context.Context, x *Existing) error {
 	if err := e.forget(x.record); err != nil {
 		return err
 	}
+	e.tell(ctx, x.voice)
 	x.voice.Say("destroyed")
 	return nil
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/berth-dev/berth/config"
 	"github.com/berth-dev/berth/internal/guest"
 	"github.com/berth-dev/berth/internal/state"
+	"github.com/berth-dev/berth/internal/ui"
 	"github.com/berth-dev/berth/provider"
 )
 
@@ -78,9 +80,10 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 	}
 	if now.State == provider.Running {
 		t.voice.Say("is running")
-		if err := e.enterable(t, now.SSHAddr); err != nil {
+		if err := e.enterable(t, now); err != nil {
 			return err
 		}
+		defer e.tellWhile(ctx, t.voice)()
 		return e.settleSteps(ctx, t, o, nil)
 	}
 	client, err := e.boot(ctx, t, o)
@@ -155,7 +158,9 @@ func (e *Engine) rollBack(ctx context.Context, t *target, cause error) error {
 	if err != nil && !errors.Is(err, provider.ErrNotFound) {
 		return errors.Join(cause, fmt.Errorf("what was made so far could not be removed (berth destroy tries again): %w", err))
 	}
-	return errors.Join(cause, e.forget(t.record))
+	err = e.forget(t.record)
+	e.tell(ctx, t.voice)
+	return errors.Join(cause, err)
 }
 
 // forget drops a box's record, and with the last one its project's.
@@ -178,9 +183,10 @@ func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Clien
 	if err != nil {
 		return nil, err
 	}
-	if err := e.enterable(t, now.SSHAddr); err != nil {
+	if err := e.enterable(t, now); err != nil {
 		return nil, err
 	}
+	defer e.tellWhile(ctx, t.voice)()
 	timeout := t.box.BootTimeout
 	if o.BootTimeout > 0 {
 		timeout = o.BootTimeout
@@ -194,12 +200,16 @@ func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Clien
 }
 
 // enterable records where the box is entered, for commands that ask nobody.
-func (e *Engine) enterable(t *target, addr string) error {
+func (e *Engine) enterable(t *target, now provider.Box) error {
 	r := t.record
-	if r.SSH.Addr == addr && r.Root == e.Envfile.Root && r.Project == e.Envfile.Project.Name {
+	var networks []state.Network
+	for _, n := range now.Networks {
+		networks = append(networks, state.Network{Name: n.Name, IP: n.IP})
+	}
+	if r.SSH.Addr == now.SSHAddr && r.Root == e.Envfile.Root && r.Project == e.Envfile.Project.Name && slices.Equal(r.Networks, networks) {
 		return nil
 	}
-	r.SSH.Addr, r.Root, r.Project = addr, e.Envfile.Root, e.Envfile.Project.Name
+	r.SSH.Addr, r.Root, r.Project, r.Networks = now.SSHAddr, e.Envfile.Root, e.Envfile.Project.Name, networks
 	return e.Home.Save(r)
 }
 
@@ -207,19 +217,24 @@ func (e *Engine) enterable(t *target, addr string) error {
 func (e *Engine) spec(t *target, keys state.Keys) provider.Spec {
 	b, r := t.box, t.box.Resources
 	return provider.Spec{
-		ID: t.id, Project: e.Envfile.Project.Name, Name: b.Name, Hostname: b.Hostname,
+		ID: t.id, Project: e.Envfile.Project.Name, ProjectID: e.Project.ID, Name: b.Name, Hostname: b.Hostname,
 		Image: t.record.Image, User: b.SSH.User, Env: b.Env,
 		AuthorizedKey: keys.Public, HostKey: keys.HostPrivate,
 		Resources: provider.Resources{
 			CPUs: r.CPUs, CPUWeight: r.CPUWeight, CPUSet: r.CPUSet, Memory: r.Memory, Swap: r.Swap, PIDs: r.PIDs,
 			IO: provider.IO(r.IO),
 		},
+		Networks: e.networks(b),
 	}
 }
 
 // report shows the provider's news.
 func (t *target) report() provider.Report {
 	return func(ev provider.Event) {
+		if ev.Warning {
+			t.voice.Warn("%s", ui.Printable(ev.Text, false))
+			return
+		}
 		if ev.Total > 0 {
 			t.voice.Progress(fmt.Sprintf("%s (%d%%)", ev.Text, ev.Done*100/ev.Total))
 			return

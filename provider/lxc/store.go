@@ -20,6 +20,7 @@ import (
 //
 //	lock                 flock for whoever changes what boxes share
 //	network.json         bridge and subnet of these boxes
+//	networks/BRIDGE.json a private network; BRIDGE.lock while it is made or removed
 //	images/KEY.json      image name and recipe -> layer
 //	layers/DIGEST/       immutable trees; .new-* while they are made
 //	boxes/               mode 0711 for the boxes' roots; what is in it is private
@@ -55,7 +56,10 @@ type record struct {
 	Layers  []string   `json:"layers"`  // digests, topmost first
 	IDBase  uint32     `json:"id_base"` // host id of the box's root
 	Addr    netip.Addr `json:"addr"`
-	Ready   bool       `json:"ready"` // false: Create has not finished
+	NICs    []nic      `json:"nics,omitempty"` // eth1 and up, as last started
+	Ready   bool       `json:"ready"`          // false: Create has not finished
+	// Hostname is the box's host name as last started.
+	Hostname string `json:"hostname,omitempty"`
 }
 
 // load returns the record of a box, or provider.ErrNotFound.
@@ -126,6 +130,36 @@ func writeJSON(path string, v any) error {
 // flock takes an exclusive lock that the kernel drops with the process
 // (flock(2)). The file stays: removing it would let two holders in.
 func flock(path string) (unlock func(), err error) {
+	f, err := flockAs(path, unix.LOCK_EX)
+	if err != nil {
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}
+
+// lockShared takes a lock that others can have at the same time, but not with
+// tryLock.
+func lockShared(path string) (unlock func(), err error) {
+	f, err := flockAs(path, unix.LOCK_SH)
+	if err != nil {
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}
+
+// tryLock takes an exclusive lock if it is free.
+func tryLock(path string) (unlock func(), free bool, err error) {
+	f, err := flockAs(path, unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	return func() { f.Close() }, true, nil
+}
+
+func flockAs(path string, how int) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
@@ -134,7 +168,7 @@ func flock(path string) (unlock func(), err error) {
 		return nil, fmt.Errorf("open lock: %w", err)
 	}
 	for {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		err = unix.Flock(int(f.Fd()), how)
 		if !errors.Is(err, unix.EINTR) {
 			break
 		}
@@ -143,5 +177,5 @@ func flock(path string) (unlock func(), err error) {
 		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	return func() { f.Close() }, nil
+	return f, nil
 }
