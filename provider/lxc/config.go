@@ -57,6 +57,9 @@ func privateLinkName(id string, i int) string {
 	return privateLinkPrefix + shortHash(id) + strconv.Itoa(i+1)
 }
 
+// nicName is the box's end of it.
+func nicName(i int) string { return "eth" + strconv.Itoa(i+1) }
+
 func shortHash(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:4])
@@ -131,7 +134,7 @@ func (c boxConfig) network(set func(key, value string)) {
 		set(key+"type", "veth")
 		set(key+"link", n.Bridge)
 		set(key+"veth.pair", privateLinkName(r.ID, i))
-		set(key+"name", fmt.Sprintf("eth%d", i+1))
+		set(key+"name", nicName(i))
 		set(key+"hwaddr", hardwareAddr(r.ID+"/"+n.Name))
 		set(key+"flags", "up")
 		if n.IP.Addr().Is6() {

@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"os"
-	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
@@ -43,7 +40,7 @@ func checkForwarding(ctx context.Context, n network, pid int) (warning string, e
 	if err != nil {
 		return "", err
 	}
-	if err := sendFrom(pid, to); err != nil {
+	if err := inNetwork(pid, func() error { return send(to) }); err != nil {
 		return "", fmt.Errorf("try the box's network: %w", err)
 	}
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -148,31 +145,15 @@ func leaving(bridge string) (uint64, error) {
 	return packets, err
 }
 
-// sendFrom sends an empty packet from the network namespace of a process.
-func sendFrom(pid int, to *unix.SockaddrInet4) error {
-	ns, err := os.Open("/proc/" + strconv.Itoa(pid) + "/ns/net")
+// send sends an empty packet.
+func send(to *unix.SockaddrInet4) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
-	defer ns.Close()
-	done := make(chan error, 1)
-	go func() {
-		// Never unlocked: the runtime ends the thread with the goroutine.
-		runtime.LockOSThread()
-		done <- func() error {
-			if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
-				return err
-			}
-			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-			if err != nil {
-				return err
-			}
-			defer unix.Close(fd)
-			if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TTL, 2); err != nil {
-				return err
-			}
-			return unix.Sendto(fd, nil, 0, to)
-		}()
-	}()
-	return <-done
+	defer unix.Close(fd)
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TTL, 2); err != nil {
+		return err
+	}
+	return unix.Sendto(fd, nil, 0, to)
 }

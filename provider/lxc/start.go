@@ -172,6 +172,9 @@ func (p *lxcProvider) verify(ctx context.Context, r record, n network, limits []
 	if err != nil {
 		return err
 	}
+	if err := r.useAddresses(pid); err != nil {
+		return err
+	}
 	warning, err := checkForwarding(ctx, n, pid)
 	if err != nil {
 		return err
