@@ -22,6 +22,11 @@ import (
 // images that tests keep between runs, and a box for it.
 func realProvider(t *testing.T) (*lxcProvider, provider.Spec) {
 	t.Helper()
+	return realProviderOf(t, "debian:bookworm")
+}
+
+func realProviderOf(t *testing.T, image string) (*lxcProvider, provider.Spec) {
+	t.Helper()
 	testenv.NeedLXC(t)
 	testenv.NeedNet(t)
 	cache := os.Getenv("BERTH_TEST_CACHE")
@@ -29,7 +34,7 @@ func realProvider(t *testing.T) (*lxcProvider, provider.Spec) {
 		cache = "/var/tmp/berth-test-cache"
 	}
 	cache = filepath.Join(cache, "provider", "lxc")
-	if _, err := Open(cache).(*lxcProvider).image(t.Context(), "debian:bookworm", nil); err != nil {
+	if _, err := Open(cache).(*lxcProvider).image(t.Context(), image, nil); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
@@ -56,7 +61,7 @@ func realProvider(t *testing.T) (*lxcProvider, provider.Spec) {
 	}
 	p := Open(dir).(*lxcProvider)
 	spec := provider.Spec{
-		ID: "test-box-" + shortHash(dir), Project: "test", Name: "box", Hostname: "hull", Image: "debian:bookworm",
+		ID: "test-box-" + shortHash(dir), Project: "test", Name: "box", Hostname: "hull", Image: image,
 		User: "dev", AuthorizedKey: string(ssh.MarshalAuthorizedKey(key)), HostKey: pem.EncodeToMemory(block),
 	}
 	t.Cleanup(func() {
