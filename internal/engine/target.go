@@ -19,6 +19,7 @@ type target struct {
 	box    *config.Box
 	id     string
 	plugin provider.Provider
+	args   []byte // of the provider block, as the plugin takes them
 	steps  []*step
 	voice  *ui.Box
 	record *state.Record // nil: none yet
@@ -66,7 +67,7 @@ func (e *Engine) prepare(ctx context.Context, boxes []*config.Box, steps bool) (
 		t := &target{box: b, voice: e.UI.Box(b.Name)}
 		var more hcl.Diagnostics
 		var err error
-		t.plugin, more, err = e.bindProvider(ctx, b)
+		t.plugin, t.args, more, err = e.bindProvider(ctx, b)
 		diags = append(diags, more...)
 		if err != nil {
 			return nil, err
@@ -113,22 +114,22 @@ func (e *Engine) identify(targets []*target) error {
 }
 
 // bindProvider decodes and checks a box's provider block.
-func (e *Engine) bindProvider(ctx context.Context, b *config.Box) (provider.Provider, hcl.Diagnostics, error) {
+func (e *Engine) bindProvider(ctx context.Context, b *config.Box) (provider.Provider, []byte, hcl.Diagnostics, error) {
 	plugin, err := e.Plugins.Provider(ctx, b.Provider.Name)
 	if err != nil {
-		return nil, unknownPlugin(err, b.Provider.DeclRange, b.DeclRange), fatal(ctx, err)
+		return nil, nil, unknownPlugin(err, b.Provider.DeclRange, b.DeclRange), fatal(ctx, err)
 	}
 	args, diags := plugin.Decode(b.Provider.Body(), b.Provider.EvalContext)
 	if diags.HasErrors() {
-		return nil, diags, nil
+		return nil, nil, diags, nil
 	}
 	if err := plugin.Validate(ctx, args); err != nil {
 		if d := providerDiagnostic(b, err); d != nil {
-			return nil, append(diags, d), nil
+			return nil, nil, append(diags, d), nil
 		}
-		return nil, diags, err
+		return nil, nil, diags, err
 	}
-	return plugin.Bind(args), diags, nil
+	return plugin.Bind(args), args, diags, nil
 }
 
 // decodeSteps decodes and checks a box's provisioner blocks.

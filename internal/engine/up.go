@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/berth-dev/berth/config"
@@ -76,9 +77,18 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 		t.voice.Warn("it was made from %s and the Envfile now says %s: destroy it and bring it up again to change that",
 			t.record.Image, t.box.Image)
 	}
+	if now.State == provider.Frozen {
+		if err := e.resumed(ctx, t); err != nil {
+			return err
+		}
+		now.State = provider.Running
+	}
 	if now.State == provider.Running {
 		t.voice.Say("is running")
-		if err := e.enterable(t, now.SSHAddr); err != nil {
+		if err := e.enterable(t, now.SSHAddr, t.record.Facts); err != nil {
+			return err
+		}
+		if err := e.settleChanges(ctx, t); err != nil {
 			return err
 		}
 		return e.settleSteps(ctx, t, o, nil)
@@ -178,7 +188,7 @@ func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Clien
 	if err != nil {
 		return nil, err
 	}
-	if err := e.enterable(t, now.SSHAddr); err != nil {
+	if err := e.enterable(t, now.SSHAddr, e.facts(t)); err != nil {
 		return nil, err
 	}
 	timeout := t.box.BootTimeout
@@ -193,13 +203,16 @@ func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Clien
 	return client, nil
 }
 
-// enterable records where the box is entered, for commands that ask nobody.
-func (e *Engine) enterable(t *target, addr string) error {
+// enterable records where the box is entered, for commands that ask nobody, and
+// what it was started with.
+func (e *Engine) enterable(t *target, addr string, facts map[string]string) error {
 	r := t.record
-	if r.SSH.Addr == addr && r.Root == e.Envfile.Root && r.Project == e.Envfile.Project.Name {
+	if r.SSH.Addr == addr && r.Root == e.Envfile.Root && r.Project == e.Envfile.Project.Name &&
+		!r.Suspended && maps.Equal(r.Facts, facts) {
 		return nil
 	}
 	r.SSH.Addr, r.Root, r.Project = addr, e.Envfile.Root, e.Envfile.Project.Name
+	r.Suspended, r.Facts = false, facts
 	return e.Home.Save(r)
 }
 
