@@ -19,6 +19,8 @@ type Box struct {
 
 	DependsOn []string          // names of boxes that start before this one, without repetition
 	Env       map[string]string // environment of every login; nil: none
+	HostProxy bool              // the host's proxy variables hold in the box; true unless said otherwise
+	HostCA    bool              // the box trusts the certificates that the host trusts beyond its distribution's; true unless said otherwise
 
 	BootTimeout time.Duration // how long a boot may take until the box answers; 60 s unless said otherwise
 	HaltTimeout time.Duration // how long a shutdown may take before it is forced; 0 forces at once; 60 s unless said otherwise
@@ -44,6 +46,8 @@ func newBox(name string) *Box {
 		Name:        name,
 		Hostname:    name,
 		Autostart:   true,
+		HostProxy:   true,
+		HostCA:      true,
 		BootTimeout: time.Minute,
 		HaltTimeout: time.Minute,
 		SSH:         SSH{User: "dev"},
@@ -90,6 +94,8 @@ func (d *decoder) decodeBox(b *Box, body hcl.Body, schema *hcl.BodySchema) {
 		b.dependsOn = a.Expr
 	}
 	d.environment(attrs["env"], b)
+	d.boolean(attrs["host_proxy"], &b.HostProxy)
+	d.boolean(attrs["host_ca"], &b.HostCA)
 	d.duration(attrs["boot_timeout"], &b.BootTimeout, time.Second, time.Hour)
 	d.duration(attrs["halt_timeout"], &b.HaltTimeout, 0, time.Hour)
 	d.repetition(attrs)
@@ -122,7 +128,7 @@ var boxSchema = &hcl.BodySchema{
 
 // defaultsSchema lacks what can hold for one box only.
 var defaultsSchema = &hcl.BodySchema{
-	Attributes: attributes("image", "message", "autostart", "env", "boot_timeout", "halt_timeout"),
+	Attributes: attributes("image", "message", "autostart", "env", "host_proxy", "host_ca", "boot_timeout", "halt_timeout"),
 	Blocks: []hcl.BlockHeaderSchema{
 		{Type: "resources"},
 		{Type: "ssh"},

@@ -27,6 +27,7 @@ type Engine struct {
 	Project state.Project // ID is empty as long as the project never had a box
 	Plugins Plugins
 	UI      *ui.UI
+	Host    Host
 	Command string // the command line, for whoever meets its lock
 }
 

@@ -102,7 +102,7 @@ func (e *Engine) runSteps(ctx context.Context, t *target, due []*step, client *g
 	g := client.Guest(provisioner.Info{
 		Project: e.Envfile.Project.Name, Box: t.box.Name, Hostname: t.box.Hostname, User: t.box.SSH.User,
 	}, t.voice)
-	g = envGuest{g, t.box.Env}
+	g = envGuest{g, e.env(t.box)}
 	if err := waitForBoot(ctx, g); err != nil {
 		return err
 	}

@@ -123,6 +123,7 @@ func (e *Engine) lock(t *target) (unlock func(), err error) {
 // there is something that knows of it. A box that the provider has but that has
 // no record, because that was lost, is taken over.
 func (e *Engine) create(ctx context.Context, t *target, missing bool) error {
+	e.warnProxy(t)
 	keys, err := e.Home.EnsureKeys(t.id)
 	if err != nil {
 		return err
@@ -219,15 +220,19 @@ func (e *Engine) enterable(t *target, addr string, facts map[string]string) erro
 // spec is what the provider is asked for.
 func (e *Engine) spec(t *target, keys state.Keys) provider.Spec {
 	b, r := t.box, t.box.Resources
-	return provider.Spec{
+	spec := provider.Spec{
 		ID: t.id, Project: e.Envfile.Project.Name, Name: b.Name, Hostname: b.Hostname,
-		Image: t.record.Image, User: b.SSH.User, Env: b.Env,
+		Image: t.record.Image, User: b.SSH.User, Env: e.env(b),
 		AuthorizedKey: keys.Public, HostKey: keys.HostPrivate,
 		Resources: provider.Resources{
 			CPUs: r.CPUs, CPUWeight: r.CPUWeight, CPUSet: r.CPUSet, Memory: r.Memory, Swap: r.Swap, PIDs: r.PIDs,
 			IO: provider.IO(r.IO),
 		},
 	}
+	if b.HostCA {
+		spec.CACertificates = e.Host.Certificates
+	}
+	return spec
 }
 
 // report shows the provider's news.

@@ -103,7 +103,7 @@ func (d *deps) engine(lenient bool) (*engine.Engine, error) {
 	}
 	return &engine.Engine{
 		Envfile: file, Home: home, Project: project, Plugins: pluginsOf(d, home, file.Root),
-		UI: d.ui, Command: d.command,
+		UI: d.ui, Command: d.command, Host: engine.ReadHost(os.Getenv),
 	}, nil
 }
 
