@@ -114,9 +114,7 @@ func (u *UI) Paint(sgr, text string) string {
 
 // Ask puts a yes-or-no question, and takes no for anything but yes.
 func (u *UI) Ask(question string) (bool, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.clear()
+	u.EndLive()
 	fmt.Fprint(u.Err, question+" [y/N] ")
 	// Byte by byte, so that nothing meant for someone else is read.
 	var answer strings.Builder

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -67,7 +68,7 @@ func destroyCommand(d *deps) *cli.Command {
 			}
 			chosen := boxes
 			if !c.Bool("force") {
-				if chosen, err = d.confirmed(boxes); err != nil {
+				if chosen, err = d.confirmed(c.Context, boxes); err != nil {
 					return err
 				}
 			}
@@ -86,10 +87,13 @@ func destroyCommand(d *deps) *cli.Command {
 }
 
 // confirmed asks which boxes may be removed, before any is.
-func (d *deps) confirmed(boxes []*engine.Existing) ([]*engine.Existing, error) {
+func (d *deps) confirmed(ctx context.Context, boxes []*engine.Existing) ([]*engine.Existing, error) {
 	var chosen []*engine.Existing
 	for _, x := range boxes {
 		yes, err := d.ui.Ask(fmt.Sprintf("Destroy box %q with everything that is in it?", x.Name()))
+		if err == nil {
+			err = ctx.Err() // interrupted while we waited
+		}
 		if err != nil {
 			return nil, err
 		}
