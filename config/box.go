@@ -11,13 +11,14 @@ import (
 // Box is one development machine.
 type Box struct {
 	Name      string // [a-z0-9-], at most 30 bytes; unique in the Envfile
+	Block     string // label of its block: Name, or what is before "-KEY" in it when count or for_each make several boxes
 	Hostname  string // inside the box; the box's name unless said otherwise
 	Image     string // what it starts from; the provider defines the form; never empty
 	Message   string // shown to the user after `berth up`; empty: none
 	Autostart bool   // `berth up` without names starts it; true unless said otherwise
 	Primary   bool   // commands for one box take it when none is named; at most one box is
 
-	DependsOn []string          // names of boxes that start before this one, without repetition
+	DependsOn []string          // names of boxes that are up before this one, without repetition; those that its steps use included
 	Env       map[string]string // environment of every login; nil: none
 	HostProxy bool              // the host's proxy variables hold in the box; true unless said otherwise
 	HostCA    bool              // the box trusts the certificates that the host trusts beyond its distribution's; true unless said otherwise
@@ -98,7 +99,6 @@ func (d *decoder) decodeBox(b *Box, body hcl.Body, schema *hcl.BodySchema) {
 	d.boolean(attrs["host_ca"], &b.HostCA)
 	d.duration(attrs["boot_timeout"], &b.BootTimeout, time.Second, time.Hour)
 	d.duration(attrs["halt_timeout"], &b.HaltTimeout, 0, time.Hour)
-	d.repetition(attrs)
 
 	d.decodeResources(b, d.single(blocks["resources"]))
 	d.decodeSSH(b, d.single(blocks["ssh"]))

@@ -20,7 +20,7 @@ func TestModel(t *testing.T) {
 	swap := int64(0)
 	want := []*Box{
 		{
-			Name: "db", Hostname: "db.example", Image: "debian:bookworm",
+			Name: "db", Block: "db", Hostname: "db.example", Image: "debian:bookworm",
 			Env:       map[string]string{"LANG": "C.UTF-8", "APP_ENV": "none"},
 			HostProxy: true, HostCA: true, BootTimeout: 90 * time.Second, HaltTimeout: 0,
 			Resources: Resources{
@@ -32,7 +32,7 @@ func TestModel(t *testing.T) {
 			Provisioners: []*Provisioner{{Type: "shell", Name: "base", Run: "once"}},
 		},
 		{
-			Name: "web", Hostname: "web", Image: "debian:bookworm", Message: "Open http://localhost:8080",
+			Name: "web", Block: "web", Hostname: "web", Image: "debian:bookworm", Message: "Open http://localhost:8080",
 			Autostart: true, Primary: true, DependsOn: []string{"db"},
 			Env:       map[string]string{"LANG": "C.UTF-8", "APP_ENV": "dev", "GREETING": "hello shop"},
 			HostProxy: true, HostCA: true, BootTimeout: time.Minute, HaltTimeout: time.Minute,

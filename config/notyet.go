@@ -13,9 +13,7 @@ func notYet(name string) bool {
 		"disk",
 		"before",
 		"after",
-		"cache",
-		"count",
-		"for_each":
+		"cache":
 		return true
 	}
 	return false

@@ -29,8 +29,8 @@ type target struct {
 type step struct {
 	block  *config.Provisioner
 	plugin ProvisionerPlugin
-	args   []byte
-	hash   string
+	args   []byte // nil: not known until the boxes are up whose values it uses
+	hash   string // of a step with args
 }
 
 // title is how a step is shown: `shell "packages"`, or just `shell`.
@@ -82,7 +82,7 @@ func (e *Engine) prepare(ctx context.Context, boxes []*config.Box, steps bool) (
 		targets = append(targets, t)
 	}
 	if diags.HasErrors() {
-		return nil, &DiagError{diags}
+		return nil, &DiagError{distinctDiags(diags)}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -137,38 +137,48 @@ func (e *Engine) decodeSteps(ctx context.Context, b *config.Box) ([]*step, hcl.D
 	var steps []*step
 	var diags hcl.Diagnostics
 	for _, p := range b.Provisioners {
-		plugin, err := e.Plugins.Provisioner(ctx, p.Type)
-		if err != nil {
-			diags = append(diags, unknownPlugin(err, p.TypeRange, p.DeclRange)...)
-			if err := fatal(ctx, err); err != nil {
-				return nil, diags, err
-			}
-			continue
-		}
-		args, more := plugin.Decode(p.Body, p.EvalContext)
+		s, more, err := e.decodeStep(ctx, b, p, p.EvalContext)
 		diags = append(diags, more...)
-		if more.HasErrors() {
-			continue
-		}
-		if err := plugin.Validate(ctx, args); err != nil {
-			d := stepDiagnostic(p, err)
-			if d == nil {
-				return nil, diags, err
-			}
-			diags = append(diags, d)
-			continue
-		}
-		inputs, err := plugin.Inputs(ctx, args)
 		if err != nil {
 			return nil, diags, err
 		}
-		s := &step{block: p, plugin: plugin, args: args}
-		if s.hash, err = fingerprint(p.Type, args, e.Envfile.Root, inputs); err != nil {
-			return nil, diags, fmt.Errorf("box %q, %s: %w", b.Name, s.title(), err)
+		if s != nil {
+			steps = append(steps, s)
 		}
-		steps = append(steps, s)
 	}
 	return steps, diags, nil
+}
+
+// decodeStep decodes and checks one of them; the step is nil when it has
+// problems. One whose arguments are not all known yet is checked as far as it
+// can be.
+func (e *Engine) decodeStep(ctx context.Context, b *config.Box, p *config.Provisioner, in *hcl.EvalContext) (*step, hcl.Diagnostics, error) {
+	plugin, err := e.Plugins.Provisioner(ctx, p.Type)
+	if err != nil {
+		return nil, unknownPlugin(err, p.TypeRange, p.DeclRange), fatal(ctx, err)
+	}
+	args, diags := plugin.Decode(p.Body, in)
+	if diags.HasErrors() {
+		return nil, diags, nil
+	}
+	s := &step{block: p, plugin: plugin, args: args}
+	if args == nil {
+		return s, diags, nil
+	}
+	if err := plugin.Validate(ctx, args); err != nil {
+		if d := stepDiagnostic(p, err); d != nil {
+			return nil, append(diags, d), nil
+		}
+		return nil, diags, err
+	}
+	inputs, err := plugin.Inputs(ctx, args)
+	if err != nil {
+		return nil, diags, err
+	}
+	if s.hash, err = fingerprint(p.Type, args, e.Envfile.Root, inputs); err != nil {
+		return nil, diags, fmt.Errorf("box %q, %s: %w", b.Name, s.title(), err)
+	}
+	return s, diags, nil
 }
 
 // Validate checks all boxes with their plugins, and touches nothing.

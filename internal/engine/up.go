@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/berth-dev/berth/config"
@@ -20,10 +22,12 @@ type UpOptions struct {
 	BootTimeout time.Duration // instead of what the Envfile says; 0: what it says
 }
 
-// Up brings boxes up, in order: creates those that do not exist, boots those
-// that do not run, and runs the steps that are due. It stops at the first box
-// that fails.
+// Up brings boxes up, and those they depend on: creates those that do not exist,
+// boots those that do not run, and runs the steps that are due. A box begins as
+// soon as all that it depends on are done. One that fails takes those with it
+// that depend on it, not the others. All errors are returned.
 func (e *Engine) Up(ctx context.Context, boxes []*config.Box, o UpOptions) error {
+	boxes, added := withNeeds(e.Envfile, boxes)
 	targets, err := e.prepare(ctx, boxes, !o.NoProvision)
 	if err != nil {
 		return err
@@ -36,22 +40,77 @@ func (e *Engine) Up(ctx context.Context, boxes []*config.Box, o UpOptions) error
 			return err
 		}
 	}
-	checked := map[string]bool{}
-	for _, t := range targets {
-		if name := t.box.Provider.Name; !checked[name] {
-			if err := t.plugin.Check(ctx); err != nil {
-				return fmt.Errorf("provider %q cannot work on this host: %w", name, err)
-			}
-			checked[name] = true
-		}
-		if err := e.up(ctx, t, o); err != nil {
-			return fmt.Errorf("up %s: %w", t.box.Name, err)
-		}
+	if len(added) > 0 {
+		e.UI.Println("also up, since others depend on them: " + strings.Join(namesOf(added), ", "))
 	}
-	for _, t := range targets {
-		if t.box.Message != "" {
+	if err := e.warnUndeclared(); err != nil {
+		return err
+	}
+	able := e.checks(ctx, targets)
+	jobs, errs := e.upwards(ctx, targets, func(ctx context.Context, t *target) error {
+		if err := able[t.box.Provider.Name](); err != nil {
+			return err
+		}
+		return e.up(ctx, t, o)
+	})
+	forgotten := e.Home.ForgetProject(e.Project.ID) // if nothing is left of it
+	for i, t := range targets {
+		if t.box.Message != "" && errs[i] == nil {
 			t.voice.Say("%s", t.box.Message)
 		}
+	}
+	return errors.Join(joined("up", jobs, errs), forgotten)
+}
+
+// upwards does something with targets, each after those it depends on.
+func (e *Engine) upwards(ctx context.Context, targets []*target, do func(context.Context, *target) error) ([]job, []error) {
+	byName := map[string]*target{}
+	var names []string
+	for _, t := range targets {
+		byName[t.box.Name] = t
+		names = append(names, t.box.Name)
+	}
+	jobs := upward(e.Envfile, names)
+	return jobs, walk{parallel: e.Parallel}.run(ctx, jobs, func(ctx context.Context, name string) error {
+		t := byName[name]
+		defer t.voice.Done()
+		return do(ctx, t)
+	})
+}
+
+// checks returns a function for each provider that asks it, once, whether it
+// can work on this host.
+func (e *Engine) checks(ctx context.Context, targets []*target) map[string]func() error {
+	able := map[string]func() error{}
+	for _, t := range targets {
+		name := t.box.Provider.Name
+		if able[name] == nil {
+			able[name] = sync.OnceValue(func() error {
+				if err := t.plugin.Check(ctx); err != nil {
+					return fmt.Errorf("provider %q cannot work on this host: %w", name, err)
+				}
+				return nil
+			})
+		}
+	}
+	return able
+}
+
+// warnUndeclared tells of boxes that the Envfile has lost.
+func (e *Engine) warnUndeclared() error {
+	existing, err := e.Existing(nil)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, x := range existing {
+		if x.box == nil {
+			names = append(names, x.Name())
+		}
+	}
+	if len(names) > 0 {
+		e.UI.Warn(fmt.Sprintf("the Envfile does not declare %s, which exists: berth destroy %s removes it",
+			quoted(names), strings.Join(names, " ")))
 	}
 	return nil
 }
@@ -166,12 +225,7 @@ func (e *Engine) rollBack(ctx context.Context, t *target, cause error) error {
 	if err != nil && !errors.Is(err, provider.ErrNotFound) {
 		return errors.Join(cause, fmt.Errorf("what was made so far could not be removed (berth destroy tries again): %w", err))
 	}
-	return errors.Join(cause, e.forget(t.record))
-}
-
-// forget drops a box's record, and with the last one its project's.
-func (e *Engine) forget(r *state.Record) error {
-	return errors.Join(e.Home.Remove(r.ID), e.Home.ForgetProject(r.ProjectID))
+	return errors.Join(cause, e.Home.Remove(t.id))
 }
 
 // boot starts the box and waits until it can be entered.

@@ -17,7 +17,3 @@ box "web" {
   provisioner "shell" { after = "all" } # ERROR: Not supported yet
   provisioner "shell" { cache = true } # ERROR: Not supported yet
 }
-box "n" {
-  count    = 1.5 # ERROR: Not supported yet # ERROR: Invalid value
-  for_each = "x" # ERROR: Not supported yet # ERROR: Conflicting arguments # ERROR: Wrong type
-}
