@@ -33,7 +33,7 @@ type Box struct {
 
 	Networks []Network // not used by the engine yet
 	Forwards []Forward // not used by the engine yet
-	Folders  []Folder  // not used by the engine yet
+	Folders  []Folder  // parents before what is in them; the project's folder unless that was taken away
 
 	DeclRange hcl.Range // the header of the block
 
@@ -53,6 +53,7 @@ func newBox(name string) *Box {
 		HaltTimeout: time.Minute,
 		SSH:         SSH{User: "dev"},
 		Provider:    ProviderBlock{Name: "lxc"},
+		Folders:     []Folder{impliedFolder()},
 		ranges:      map[string]hcl.Range{},
 	}
 }

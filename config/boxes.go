@@ -39,6 +39,7 @@ func (d *decoder) boxFromDefaults(name string, b *hcl.Block, defaults []declarat
 	box := newBox(name)
 	box.DeclRange = b.DefRange
 	box.Provider.DeclRange = b.DefRange
+	box.Folders[0].DeclRange = b.DefRange
 	box.Provider.EvalContext = d.plain
 	d.quiet = true
 	for _, def := range defaults {

@@ -18,6 +18,7 @@ func TestModel(t *testing.T) {
 		t.Fatal(diags)
 	}
 	swap := int64(0)
+	folders := []Folder{{Source: ".", Target: "/work", Type: "bind", Implied: true}}
 	want := []*Box{
 		{
 			Name: "db", Block: "db", Hostname: "db.example", Image: "debian:bookworm",
@@ -28,6 +29,7 @@ func TestModel(t *testing.T) {
 				IO: IO{Weight: 500, Read: 50 << 20, Write: 20e6, ReadIOPS: 1000, WriteIOPS: 500},
 			},
 			SSH:          SSH{User: "dev"},
+			Folders:      folders,
 			Provider:     ProviderBlock{Name: "lxc"},
 			Provisioners: []*Provisioner{{Type: "shell", Name: "base", Run: "once"}},
 		},
@@ -38,6 +40,7 @@ func TestModel(t *testing.T) {
 			HostProxy: true, HostCA: true, BootTimeout: time.Minute, HaltTimeout: time.Minute,
 			Resources: Resources{Memory: 256 << 20, PIDs: 400},
 			SSH:       SSH{User: "admin"},
+			Folders:   folders,
 			Provider:  ProviderBlock{Name: "lxc"},
 			Provisioners: []*Provisioner{
 				{Type: "shell", Name: "base", Run: "once"},
@@ -50,6 +53,7 @@ func TestModel(t *testing.T) {
 	opts := []cmp.Option{
 		cmpopts.IgnoreUnexported(Box{}, Provisioner{}),
 		cmpopts.IgnoreFields(Box{}, "DeclRange"),
+		cmpopts.IgnoreFields(Folder{}, "DeclRange"),
 		cmpopts.IgnoreFields(ProviderBlock{}, "Bodies", "EvalContext", "DeclRange"),
 		cmpopts.IgnoreFields(Provisioner{}, "Body", "EvalContext", "DeclRange", "TypeRange"),
 	}

@@ -9,7 +9,6 @@ func notYet(name string) bool {
 	switch name {
 	case "network",
 		"forward",
-		"folder",
 		"disk",
 		"before",
 		"after",

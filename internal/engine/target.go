@@ -183,6 +183,8 @@ func (e *Engine) decodeStep(ctx context.Context, b *config.Box, p *config.Provis
 
 // Validate checks all boxes with their plugins, and touches nothing.
 func (e *Engine) Validate(ctx context.Context) error {
-	_, err := e.prepare(ctx, e.Envfile.Boxes, true)
-	return err
+	if _, err := e.prepare(ctx, e.Envfile.Boxes, true); err != nil {
+		return err
+	}
+	return e.checkFolders(e.Envfile.Boxes)
 }

@@ -32,6 +32,9 @@ func (e *Engine) Up(ctx context.Context, boxes []*config.Box, o UpOptions) error
 	if err != nil {
 		return err
 	}
+	if err := e.checkFolders(boxes); err != nil {
+		return err
+	}
 	if e.Project.ID == "" {
 		if e.Project, err = e.Home.EnsureProject(e.Envfile.Root); err != nil {
 			return err
@@ -234,6 +237,10 @@ func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Clien
 	if err != nil {
 		return nil, err
 	}
+	if err := e.watchLocal(t.box); err != nil {
+		return nil, err
+	}
+	e.sayFolders(t)
 	begin := time.Now()
 	t.voice.Stage("starting")
 	if err := t.plugin.Start(ctx, e.spec(t, keys), t.report()); err != nil {
@@ -282,6 +289,7 @@ func (e *Engine) spec(t *target, keys state.Keys) provider.Spec {
 			CPUs: r.CPUs, CPUWeight: r.CPUWeight, CPUSet: r.CPUSet, Memory: r.Memory, Swap: r.Swap, PIDs: r.PIDs,
 			IO: provider.IO(r.IO),
 		},
+		Folders: e.specFolders(b),
 	}
 	if b.HostCA {
 		spec.CACertificates = e.Host.Certificates

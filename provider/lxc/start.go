@@ -37,7 +37,7 @@ func (p *lxcProvider) Start(ctx context.Context, spec provider.Spec, report prov
 	if err != nil {
 		return err
 	}
-	if err := p.launch(ctx, r); err != nil {
+	if err := p.launch(ctx, r, spec.Folders); err != nil {
 		return err
 	}
 	if err := p.verify(ctx, r, limits); err != nil {
@@ -96,8 +96,9 @@ func (p *lxcProvider) connect(ctx context.Context, r *record) (network, error) {
 }
 
 // launch mounts the box's disk and boots it.
-func (p *lxcProvider) launch(ctx context.Context, r record) error {
+func (p *lxcProvider) launch(ctx context.Context, r record, folders []provider.Folder) error {
 	d := disk{own: p.store.file(r.ID, "disk"), idBase: r.IDBase, path: p.store.boxes()}
+	d.folders = func() ([]tree, error) { return p.cloneFolders(ctx, folders, r.IDBase) }
 	for _, layer := range r.Layers {
 		d.layers = append(d.layers, p.store.layer(layer))
 	}

@@ -75,6 +75,12 @@ func (d *deps) engine(lenient bool) (*engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := engine.CheckLocal(filepath.Dir(path)); err != nil {
+		if !lenient {
+			return nil, err
+		}
+		d.ui.Warn(err.Error())
+	}
 	file, diags := config.Load(path, config.Options{
 		Vars: d.vars, Getenv: os.LookupEnv, User: userFile(), Version: Version,
 	})

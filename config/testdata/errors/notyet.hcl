@@ -9,9 +9,6 @@ box "web" {
     protocol = "tpc" # ERROR: Invalid value
     host_ip  = "localhost" # ERROR: Invalid value
   }
-  folder "." { target = "/work" } # ERROR: Not supported yet
-  folder "x" { target = "/work/" } # ERROR: Not supported yet # ERROR: Duplicate folder
-  folder "y" { target = "rel" } # ERROR: Not supported yet # ERROR: Invalid value
   resources { disk = "1GiB" } # ERROR: Not supported yet
   provisioner "shell" "one" { before = "two" } # ERROR: Not supported yet # ERROR: Unknown provisioner
   provisioner "shell" { after = "all" } # ERROR: Not supported yet
