@@ -11,14 +11,17 @@ import (
 // Box is one development machine.
 type Box struct {
 	Name      string // [a-z0-9-], at most 30 bytes; unique in the Envfile
+	Block     string // label of its block: Name, or what is before "-KEY" in it when count or for_each make several boxes
 	Hostname  string // inside the box; the box's name unless said otherwise
 	Image     string // what it starts from; the provider defines the form; never empty
 	Message   string // shown to the user after `berth up`; empty: none
 	Autostart bool   // `berth up` without names starts it; true unless said otherwise
 	Primary   bool   // commands for one box take it when none is named; at most one box is
 
-	DependsOn []string          // names of boxes that start before this one, without repetition
+	DependsOn []string          // names of boxes that are up before this one, without repetition; those that its steps use included
 	Env       map[string]string // environment of every login; nil: none
+	HostProxy bool              // the host's proxy variables hold in the box; true unless said otherwise
+	HostCA    bool              // the box trusts the certificates that the host trusts beyond its distribution's; true unless said otherwise
 
 	BootTimeout time.Duration // how long a boot may take until the box answers; 60 s unless said otherwise
 	HaltTimeout time.Duration // how long a shutdown may take before it is forced; 0 forces at once; 60 s unless said otherwise
@@ -30,7 +33,7 @@ type Box struct {
 
 	Networks []Network // private networks, eth1 and up in this order
 	Forwards []Forward // not used by the engine yet
-	Folders  []Folder  // not used by the engine yet
+	Folders  []Folder  // parents before what is in them; the project's folder unless that was taken away
 
 	DeclRange hcl.Range // the header of the block
 
@@ -44,10 +47,13 @@ func newBox(name string) *Box {
 		Name:        name,
 		Hostname:    name,
 		Autostart:   true,
+		HostProxy:   true,
+		HostCA:      true,
 		BootTimeout: time.Minute,
 		HaltTimeout: time.Minute,
 		SSH:         SSH{User: "dev"},
 		Provider:    ProviderBlock{Name: "lxc"},
+		Folders:     []Folder{impliedFolder()},
 		ranges:      map[string]hcl.Range{},
 	}
 }
@@ -90,9 +96,10 @@ func (d *decoder) decodeBox(b *Box, body hcl.Body, schema *hcl.BodySchema) {
 		b.dependsOn = a.Expr
 	}
 	d.environment(attrs["env"], b)
+	d.boolean(attrs["host_proxy"], &b.HostProxy)
+	d.boolean(attrs["host_ca"], &b.HostCA)
 	d.duration(attrs["boot_timeout"], &b.BootTimeout, time.Second, time.Hour)
 	d.duration(attrs["halt_timeout"], &b.HaltTimeout, 0, time.Hour)
-	d.repetition(attrs)
 
 	d.decodeResources(b, d.single(blocks["resources"]))
 	d.decodeSSH(b, d.single(blocks["ssh"]))
@@ -122,7 +129,7 @@ var boxSchema = &hcl.BodySchema{
 
 // defaultsSchema lacks what can hold for one box only.
 var defaultsSchema = &hcl.BodySchema{
-	Attributes: attributes("image", "message", "autostart", "env", "boot_timeout", "halt_timeout"),
+	Attributes: attributes("image", "message", "autostart", "env", "host_proxy", "host_ca", "boot_timeout", "halt_timeout"),
 	Blocks: []hcl.BlockHeaderSchema{
 		{Type: "resources"},
 		{Type: "ssh"},

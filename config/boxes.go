@@ -1,53 +1,45 @@
 package config
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-
-	"github.com/hashicorp/hcl/v2"
-)
-
-// maxBoxes is more than fit in the subnet of one bridge.
-const maxBoxes = 250
+import "github.com/hashicorp/hcl/v2"
 
 // decodeBoxes makes every box from the defaults and from its own blocks.
 func (d *decoder) decodeBoxes(e *Envfile, decls declarations) {
+	groups := d.groupBoxes(decls.boxes)
+	d.boxes = newBoxSet(groups)
 	// The defaults are decoded once for what is wrong with them, and then
 	// silently for each box.
 	scratch := newBox("defaults")
 	for _, b := range decls.defaults {
 		d.decodeBox(scratch, b.Body, defaultsSchema)
 	}
-	layers := map[string]declaration{}
-	for _, b := range decls.boxes {
-		name := b.Labels[0]
-		if err := checkName(name); err != nil {
-			d.fail(b.LabelRanges[0], "Invalid name", "A box cannot be named %q: %s.", name, err)
-			continue
+	for _, g := range groups {
+		for _, i := range g.instances {
+			d.within(g, i, func() { e.Boxes = append(e.Boxes, d.decodeInstance(g, i, decls.defaults)) })
 		}
-		if first, ok := layers[name]; ok && first.layer == b.layer {
-			d.fail(b.LabelRanges[0], "Duplicate box", "The box %q is declared already, at %s.", name, place(first.DefRange))
-			continue
+		if len(g.instances) == 0 { // it may have mistakes all the same
+			d.within(g, nil, func() { d.decodeInstance(g, &instance{name: g.name}, nil) })
 		}
-		layers[name] = b
-		box := e.Box(name)
-		if box == nil {
-			if len(e.Boxes) == maxBoxes {
-				d.fail(b.DefRange, "Too many boxes", "An Envfile can declare %d boxes.", maxBoxes)
-				return
-			}
-			box = d.boxFromDefaults(name, b.Block, decls.defaults)
-			e.Boxes = append(e.Boxes, box)
-		}
+	}
+	d.boxes.finish(e)
+}
+
+func (d *decoder) decodeInstance(g *boxGroup, i *instance, defaults []declaration) *Box {
+	box := d.boxFromDefaults(i.name, g.first(), defaults)
+	box.Block = g.name
+	for _, b := range g.blocks {
 		d.decodeBox(box, b.Body, boxSchema)
 	}
+	for _, b := range i.overrides {
+		d.decodeBox(box, b.Body, boxSchema)
+	}
+	return box
 }
 
 func (d *decoder) boxFromDefaults(name string, b *hcl.Block, defaults []declaration) *Box {
 	box := newBox(name)
 	box.DeclRange = b.DefRange
 	box.Provider.DeclRange = b.DefRange
+	box.Folders[0].DeclRange = b.DefRange
 	box.Provider.EvalContext = d.plain
 	d.quiet = true
 	for _, def := range defaults {
@@ -57,16 +49,82 @@ func (d *decoder) boxFromDefaults(name string, b *hcl.Block, defaults []declarat
 	return box
 }
 
+// groupBoxes sorts out which blocks make which boxes.
+func (d *decoder) groupBoxes(decls []declaration) []*boxGroup {
+	var groups []*boxGroup
+	byName := map[string]*boxGroup{}
+	for _, b := range decls {
+		name := b.Labels[0]
+		if err := checkName(name); err != nil {
+			d.fail(b.LabelRanges[0], "Invalid name", "A box cannot be named %q: %s.", name, err)
+			continue
+		}
+		g := byName[name]
+		if g == nil {
+			g = &boxGroup{name: name}
+			byName[name] = g
+			groups = append(groups, g)
+		}
+		if n := len(g.blocks); n > 0 && g.blocks[n-1].layer == b.layer {
+			d.fail(b.LabelRanges[0], "Duplicate box", "The box %q is declared already, at %s.", name, place(g.blocks[n-1].DefRange))
+			continue
+		}
+		g.blocks = append(g.blocks, b)
+	}
+	for _, g := range groups {
+		d.expand(g)
+	}
+	return d.distinctBoxes(groups)
+}
+
+// distinctBoxes reports boxes that two blocks make. A block of a stronger layer
+// that has the name of one instance of a repeated block is no box of its own but
+// overrides that instance.
+func (d *decoder) distinctBoxes(groups []*boxGroup) []*boxGroup {
+	owners := map[string]*boxGroup{}
+	for _, g := range groups {
+		if g.repeat != "" {
+			for _, i := range g.instances {
+				if first := owners[i.name]; first != nil {
+					d.fail(i.at, "Duplicate box", "The box %q is made already by the block at %s.", i.name, place(first.first().DefRange))
+				}
+				owners[i.name] = g
+			}
+		}
+	}
+	var out []*boxGroup
+	for _, g := range groups {
+		owner := owners[g.name]
+		if owner == nil {
+			out = append(out, g)
+			continue
+		}
+		at := g.first().LabelRanges[0]
+		switch {
+		case owner == g || g.blocks[0].layer <= owner.blocks[0].layer:
+			d.fail(at, "Duplicate box", "The box %q is made already by the %q of the block at %s.", g.name, owner.repeat, place(owner.first().DefRange))
+		case g.repeat != "":
+			d.fail(at, "Duplicate box", "This overrides one box of the block at %s, so it cannot have %q.", place(owner.first().DefRange), g.repeat)
+		default:
+			i := owner.instance(g.name)
+			i.overrides = append(i.overrides, g.blocks...)
+		}
+	}
+	return out
+}
+
 // checkBoxes checks what can be known of the boxes only when all layers are
 // applied.
 func (d *decoder) checkBoxes(e *Envfile) {
-	var primary *Box
+	var primary, before *Box
 	for _, b := range e.Boxes {
+		d.again = before != nil && before.Block == b.Block
+		before = b
 		if !b.imageGiven {
 			d.fail(b.DeclRange, "Missing image", `The box %q has no image. Write image = "debian:bookworm" in it, or in a defaults block for all boxes.`, b.Name)
 		}
 		if err := checkHostname(b.Hostname); err != nil && b.Hostname == b.Name {
-			d.fail(b.DeclRange, "Invalid value", "The box's name cannot be its hostname: %s. Write a hostname.", err)
+			d.fail(b.DeclRange, "Invalid value", "The name %q cannot be the box's hostname: %s. Write a hostname.", b.Name, err)
 		}
 		if b.Primary {
 			if primary != nil {
@@ -77,79 +135,7 @@ func (d *decoder) checkBoxes(e *Envfile) {
 		}
 		d.checkProvisioners(b)
 	}
+	d.again = false
 	d.checkNetworks(e)
 	d.checkDependencies(e)
-}
-
-// checkDependencies reports unknown names, and boxes that wait for themselves.
-func (d *decoder) checkDependencies(e *Envfile) {
-	var names []string
-	for _, b := range e.Boxes {
-		names = append(names, b.Name)
-	}
-	for _, b := range e.Boxes {
-		for i, dep := range b.DependsOn {
-			at := elementRange(b.dependsOn, i, len(b.DependsOn))
-			switch {
-			case dep == b.Name:
-				d.failPart(b.dependsOn, at, "Cycle", "The box %q depends on itself.", dep)
-			case !slices.Contains(names, dep):
-				d.failPart(b.dependsOn, at, "Unknown box", "There is no box %s.%s", quoted(dep), didYouMean(dep, names))
-			}
-		}
-		b.DependsOn = distinct(b.DependsOn)
-	}
-	d.checkCycles(e)
-}
-
-// elementRange returns where element i of n was written, when the list is
-// written out, else where the whole is.
-func elementRange(list hcl.Expression, i, n int) hcl.Range {
-	if exprs, diags := hcl.ExprList(list); !diags.HasErrors() && len(exprs) == n {
-		return exprs[i].Range()
-	}
-	return list.Range()
-}
-
-// distinct drops repetitions and keeps the order.
-func distinct(names []string) []string {
-	var out []string
-	for _, n := range names {
-		if !slices.Contains(out, n) {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-// checkCycles reports each cycle once, at its last edge.
-func (d *decoder) checkCycles(e *Envfile) {
-	done := map[string]bool{}
-	var path []string
-	var visit func(b *Box)
-	visit = func(b *Box) {
-		path = append(path, b.Name)
-		for _, dep := range b.DependsOn {
-			other := e.Box(dep)
-			if other == nil || other == b || done[dep] {
-				continue
-			}
-			if i := slices.Index(path, dep); i >= 0 {
-				var cycle strings.Builder
-				for _, name := range path[i:] {
-					fmt.Fprintf(&cycle, "%s (%s) -> ", name, place(e.Box(name).Range("depends_on")))
-				}
-				d.failPart(b.dependsOn, b.Range("depends_on"), "Cycle", "These boxes wait for each other: %s%s.", cycle.String(), dep)
-				continue
-			}
-			visit(other)
-		}
-		path = path[:len(path)-1]
-		done[b.Name] = true
-	}
-	for _, b := range e.Boxes {
-		if !done[b.Name] {
-			visit(b)
-		}
-	}
 }

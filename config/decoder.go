@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -20,7 +21,10 @@ type decoder struct {
 	ctx, plain *hcl.EvalContext
 	scope      scope
 	spent      weigher // what all values hold together
+	boxes      *boxSet // which boxes there are; nil until that is known
+	made       int     // boxes so far
 	quiet      bool    // drop diagnostics: the expressions have been checked before
+	again      bool    // drop what has been reported of the same place: it is decoded again for another box
 }
 
 func newDecoder(root string, o Options) *decoder {
@@ -57,10 +61,18 @@ func (d *decoder) add(diags ...*hcl.Diagnostic) {
 	for _, diag := range diags {
 		// Whether a limit is exceeded depends on what came before, so it can be
 		// the second look at an expression that finds it.
-		if !d.quiet || diag.Summary == tooComplex {
-			d.diags = append(d.diags, diag)
+		if d.quiet && diag.Summary != tooComplex || d.again && d.reported(diag) {
+			continue
 		}
+		d.diags = append(d.diags, diag)
 	}
+}
+
+// reported reports whether the like of diag was found at the same place.
+func (d *decoder) reported(diag *hcl.Diagnostic) bool {
+	return diag.Subject != nil && slices.ContainsFunc(d.diags, func(old *hcl.Diagnostic) bool {
+		return old.Summary == diag.Summary && old.Subject != nil && *old.Subject == *diag.Subject
+	})
 }
 
 // fail reports a problem at a place in the source.

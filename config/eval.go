@@ -14,6 +14,9 @@ import (
 // scope holds the names that an expression may use.
 type scope struct {
 	vars, locals, paths map[string]bool
+
+	repeat string // "count" or "for_each" in a box that has it
+	inStep bool   // in the arguments of a provisioner
 }
 
 // maxFor is how deep for expressions may nest: each level multiplies the work.
@@ -59,7 +62,7 @@ func (d *decoder) evalIn(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, 
 // do not say which name is nearest.
 func (d *decoder) checkExpr(expr hcl.Expression, ctx *hcl.EvalContext) bool {
 	ok := true
-	for _, t := range expr.Variables() {
+	for _, t := range variables(expr, ctx) {
 		ok = d.checkTraversal(t) && ok
 	}
 	if node, isNode := expr.(hclsyntax.Node); isNode {
@@ -105,6 +108,10 @@ func (d *decoder) checkTraversal(t hcl.Traversal) bool {
 		names = d.scope.locals
 	case "path":
 		names = d.scope.paths
+	case "box":
+		return d.checkBoxRef(t)
+	case "count", "each":
+		return d.repeatedRef(t)
 	default:
 		d.fail(t.SourceRange(), "Unknown variable", "%s", d.unknownRoot(t, roots))
 		return false

@@ -110,6 +110,9 @@ func TestHostile(t *testing.T) {
 		"precision":   "box \"a\" {\n image = \"x\"\n message = format(\"%.999999999f\", 1)\n}\n",
 		"boxes":       strings.Repeat("box \"a\" {}\n", 1000),
 		"many boxes":  manyBoxes(1000),
+		"count":       strings.Repeat("box \"a\" { count = 250 }\n", 2) + "box \"b\" {\n count = 1e99\n}\n",
+		"counts":      repeatedBoxes("count = 250"),
+		"for_each":    repeatedBoxes("for_each = range(60000)"),
 		"size":        "box \"a\" {\n image = \"x\"\n resources { memory = \"" + strings.Repeat("9", 500000) + "GiB\" }\n}\n",
 		"cpus":        "box \"a\" {\n image = \"x\"\n resources { cpus = \"1e999999999\" }\n}\n",
 		"json big":    "box \"a\" {\n image = \"x\"\n message = jsondecode(\"1e600000000\")\n}\n",
@@ -131,6 +134,14 @@ func TestHostile(t *testing.T) {
 			}
 		})
 	}
+}
+
+func repeatedBoxes(with string) string {
+	var b strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&b, "box \"b%d\" {\n image = \"x\"\n %s\n provisioner \"shell\" { inline = box.b0 }\n}\n", i, with)
+	}
+	return b.String()
 }
 
 func manyBoxes(n int) string {

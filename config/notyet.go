@@ -8,13 +8,10 @@ import "github.com/hashicorp/hcl/v2"
 func notYet(name string) bool {
 	switch name {
 	case "forward",
-		"folder",
 		"disk",
 		"before",
 		"after",
-		"cache",
-		"count",
-		"for_each":
+		"cache":
 		return true
 	}
 	return false

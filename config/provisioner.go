@@ -19,6 +19,8 @@ type Provisioner struct {
 	id        string
 	nameRange hcl.Range
 	refs      []reference
+	uses      []dependency // boxes whose values the arguments use
+	boxes     *boxSet      // nil: it uses none
 }
 
 // ID names the step in its box and stays the same as long as the steps before
@@ -64,7 +66,8 @@ func (d *decoder) decodeProvisioner(b *Box, block *hcl.Block) {
 		d.boolean(a, &cache)
 		d.checkYet("cache", `"cache" on a provisioner`, a.NameRange)
 	}
-	d.checkPluginBody(rest)
+	d.inStep(func() { d.checkPluginBody(rest) })
+	p.uses = d.usesOf(rest)
 	b.Provisioners = append(b.Provisioners, p)
 }
 

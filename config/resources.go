@@ -28,6 +28,8 @@ type IO struct {
 }
 
 const (
+	minCPUs   = 0.01
+	maxCPUs   = 4096
 	minMemory = 16 << 20
 	minDisk   = 64 << 20
 	minPIDs   = 16
@@ -44,7 +46,7 @@ func (d *decoder) decodeResources(b *Box, block *hcl.Block) {
 	b.ranges["resources"] = block.DefRange
 	b.note("resources.", attrs)
 
-	d.float(attrs["cpus"], &r.CPUs, 0.01, 4096)
+	d.float(attrs["cpus"], &r.CPUs, minCPUs, maxCPUs)
 	d.integer(attrs["cpu_weight"], &r.CPUWeight, 1, 10000, "")
 	d.text(attrs["cpuset"], &r.CPUSet, checkCPUSet)
 	d.size(attrs["memory"], &r.Memory, minMemory, " With less no box boots.")

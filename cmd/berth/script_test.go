@@ -181,6 +181,12 @@ func useImages(t *testing.T, env *testscript.Env) error {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return err
 	}
+	return linkImages(cache, data)
+}
+
+// linkImages lets the LXC provider with its data in one folder use the images of
+// another.
+func linkImages(cache, data string) error {
 	for _, name := range []string{"images", "layers"} {
 		if err := os.Symlink(filepath.Join(cache, name), filepath.Join(data, name)); err != nil {
 			return err

@@ -48,6 +48,15 @@ func (e *Engine) Dial(ctx context.Context, a Access) (*guest.Client, error) {
 	return nil, e.Explain(ctx, a, err)
 }
 
+// Awake returns an error when the box is suspended: it would take a connection
+// and never answer. The provider is asked only if the record says so.
+func (e *Engine) Awake(ctx context.Context, a Access) error {
+	if !a.Record.Suspended {
+		return nil
+	}
+	return e.Explain(ctx, a, nil)
+}
+
 // Explain returns why a box could not be entered: it does not run, if so, or
 // else err.
 func (e *Engine) Explain(ctx context.Context, a Access, err error) error {
@@ -59,6 +68,8 @@ func (e *Engine) Explain(ctx context.Context, a Access, err error) error {
 	switch {
 	case errors.Is(inspectErr, provider.ErrNotFound):
 		return fmt.Errorf("box %q: %w", a.Record.Name, ErrNotCreated)
+	case inspectErr == nil && now.State == provider.Frozen:
+		return fmt.Errorf("box %q is suspended: let it go on with berth resume %[1]s", a.Record.Name)
 	case inspectErr == nil && now.State != provider.Running:
 		return fmt.Errorf("box %q is %s: start it with berth up %[1]s", a.Record.Name, now.State)
 	}

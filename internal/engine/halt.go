@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -21,22 +20,14 @@ type Existing struct {
 	voice  *ui.Box
 }
 
-// Existing returns the boxes of these names that have records, all of them
-// without names, in the order in which they are taken down: the reverse of how
-// they come up, after those that the Envfile does not declare any more. A name
-// that neither the Envfile nor a record has is an error.
+// Existing returns the boxes that names mean (see [Select]) and that have
+// records, all of them without names, in the order in which they are taken down:
+// the reverse of how they come up, after those that the Envfile does not declare
+// any more. A name that means no box of the Envfile or of a record is an error.
 func (e *Engine) Existing(names []string) ([]*Existing, error) {
-	var records []*state.Record
-	if e.Project.ID != "" {
-		var err error
-		if records, err = e.Home.Records(e.Project.ID); err != nil {
-			return nil, err
-		}
-	}
-	for _, n := range names {
-		if e.Envfile.Box(n) == nil && !slices.ContainsFunc(records, func(r *state.Record) bool { return r.Name == n }) {
-			return nil, &UnknownBoxError{Name: n, Known: boxNames(e.Envfile)}
-		}
+	records, wanted, err := e.known(names)
+	if err != nil {
+		return nil, err
 	}
 	var all []*Existing
 	for _, b := range inOrder(e.Envfile.Boxes) {
@@ -54,8 +45,23 @@ func (e *Engine) Existing(names []string) ([]*Existing, error) {
 	slices.Reverse(all)
 	return slices.DeleteFunc(all, func(x *Existing) bool {
 		x.voice = e.UI.Box(x.record.Name)
-		return len(names) > 0 && !slices.Contains(names, x.record.Name)
+		return !wanted(x.record.Name)
 	}), nil
+}
+
+// known returns the project's records, and which boxes names mean.
+func (e *Engine) known(names []string) (records []*state.Record, wanted func(string) bool, err error) {
+	if e.Project.ID != "" {
+		if records, err = e.Home.Records(e.Project.ID); err != nil {
+			return nil, nil, err
+		}
+	}
+	recorded := make([]string, len(records))
+	for i, r := range records {
+		recorded[i] = r.Name
+	}
+	meant, err := match(e.Envfile, names, recorded)
+	return records, func(name string) bool { return len(names) == 0 || meant[name] }, err
 }
 
 // Name returns the box's name.
@@ -71,22 +77,32 @@ func (e *Engine) provider(ctx context.Context, x *Existing) (provider.Provider, 
 	return plugin.Bind(nil), nil
 }
 
+// downwards does something with boxes, each after those that depend on it. A
+// failure keeps no other box.
+func (e *Engine) downwards(ctx context.Context, verb string, boxes []*Existing, do func(context.Context, *Existing) error) error {
+	byName := map[string]*Existing{}
+	var names []string
+	for _, x := range boxes {
+		byName[x.Name()] = x
+		names = append(names, x.Name())
+	}
+	jobs := downward(e.Envfile, names)
+	errs := walk{parallel: e.Parallel, regardless: true}.run(ctx, jobs, func(ctx context.Context, name string) error {
+		x := byName[name]
+		defer x.voice.Done()
+		return do(ctx, x)
+	})
+	return joined(verb, jobs, errs)
+}
+
 // Halt stops boxes, by force at once or after the time that the Envfile gives
 // each. It goes on after a failure and returns all of them.
 func (e *Engine) Halt(ctx context.Context, boxes []*Existing, force bool) error {
-	var errs []error
-	for _, x := range boxes {
-		if err := e.halt(ctx, x, force); err != nil {
-			errs = append(errs, fmt.Errorf("halt %s: %w", x.Name(), err))
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
+	err := e.downwards(ctx, "halt", boxes, func(ctx context.Context, x *Existing) error { return e.halt(ctx, x, force) })
 	if len(boxes) > 0 {
 		e.tell(ctx, boxes[0].voice)
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 func (e *Engine) halt(ctx context.Context, x *Existing, force bool) error {
@@ -131,23 +147,32 @@ func (e *Engine) halt(ctx context.Context, x *Existing, force bool) error {
 	return nil
 }
 
-// Destroy removes a box with everything that it has on the host.
-func (e *Engine) Destroy(ctx context.Context, x *Existing) error {
+// Destroy removes boxes with everything that they have on the host. It goes on
+// after a failure and returns all of them.
+func (e *Engine) Destroy(ctx context.Context, boxes []*Existing) error {
+	err := e.downwards(ctx, "destroy", boxes, e.destroy)
+	if e.Project.ID == "" {
+		return err
+	}
+	return errors.Join(err, e.Home.ForgetProject(e.Project.ID)) // if nothing is left of it
+}
+
+func (e *Engine) destroy(ctx context.Context, x *Existing) error {
 	p, err := e.provider(ctx, x)
 	if err != nil {
-		return fmt.Errorf("destroy %s: %w", x.Name(), err)
+		return err
 	}
 	unlock, err := e.Home.Lock(x.record.ID, e.Command)
 	if err != nil {
-		return fmt.Errorf("destroy %s: %w", x.Name(), err)
+		return err
 	}
 	defer unlock()
 	x.voice.Stage("destroying")
 	t := &target{voice: x.voice}
 	if err := p.Destroy(ctx, x.record.ID, t.report()); err != nil && !errors.Is(err, provider.ErrNotFound) {
-		return fmt.Errorf("destroy %s: %w", x.Name(), err)
+		return err
 	}
-	if err := e.forget(x.record); err != nil {
+	if err := e.Home.Remove(x.record.ID); err != nil {
 		return err
 	}
 	e.tell(ctx, x.voice)

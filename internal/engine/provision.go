@@ -16,7 +16,8 @@ type ProvisionOptions struct {
 }
 
 // Provision runs steps in running boxes: those that are new, changed or failed
-// and those that always run, unless the options say otherwise.
+// and those that always run, unless the options say otherwise. It goes about it
+// as Up does.
 func (e *Engine) Provision(ctx context.Context, boxes []*config.Box, o ProvisionOptions) error {
 	if err := knownSteps(boxes, o.Only); err != nil {
 		return err
@@ -25,12 +26,8 @@ func (e *Engine) Provision(ctx context.Context, boxes []*config.Box, o Provision
 	if err != nil {
 		return err
 	}
-	for _, t := range targets {
-		if err := e.provision(ctx, t, o); err != nil {
-			return fmt.Errorf("provision %s: %w", t.box.Name, err)
-		}
-	}
-	return nil
+	jobs, errs := e.upwards(ctx, targets, func(ctx context.Context, t *target) error { return e.provision(ctx, t, o) })
+	return joined("provision", jobs, errs)
 }
 
 func (e *Engine) provision(ctx context.Context, t *target, o ProvisionOptions) error {
@@ -51,6 +48,9 @@ func (e *Engine) provision(ctx context.Context, t *target, o ProvisionOptions) e
 	}
 	if now.State != provider.Running {
 		return fmt.Errorf("the box is %s: start it with berth up %s", now.State, t.box.Name)
+	}
+	if err := e.resolve(ctx, t, o.mayWant); err != nil {
+		return err
 	}
 	var due []*step
 	for _, s := range t.steps {
@@ -74,6 +74,14 @@ func (o ProvisionOptions) wants(s *step, t *target) bool {
 		return false
 	}
 	return o.All || s.block.Run == "always" || t.differs(s)
+}
+
+// mayWant reports whether a step can be wanted, as far as the Envfile says.
+func (o ProvisionOptions) mayWant(s *step) bool {
+	if len(o.Only) == 0 {
+		return s.block.Run != "never"
+	}
+	return o.wants(s, nil)
 }
 
 // knownSteps refuses names that no step of these boxes has.

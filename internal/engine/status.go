@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -33,6 +32,10 @@ type Status struct {
 // Status returns how boxes are, in the Envfile's order, then those with records
 // that it does not declare. It takes no lock.
 func (e *Engine) Status(ctx context.Context, names []string) ([]Status, error) {
+	_, wanted, err := e.known(names)
+	if err != nil {
+		return nil, err
+	}
 	boxes, err := e.Existing(names)
 	if err != nil {
 		return nil, err
@@ -43,7 +46,7 @@ func (e *Engine) Status(ctx context.Context, names []string) ([]Status, error) {
 	}
 	var all []Status
 	for _, b := range e.Envfile.Boxes {
-		if len(names) == 0 || slices.Contains(names, b.Name) {
+		if wanted(b.Name) {
 			all = append(all, Status{Name: b.Name, Provider: b.Provider.Name, Image: b.Image, State: NotCreated, Declared: true})
 		}
 	}

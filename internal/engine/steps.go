@@ -23,6 +23,9 @@ func (e *Engine) settleSteps(ctx context.Context, t *target, o UpOptions, client
 	if o.NoProvision {
 		return nil
 	}
+	if err := e.resolve(ctx, t, func(s *step) bool { return s.block.Run != "never" }); err != nil {
+		return err
+	}
 	due, resumed := t.dueSteps()
 	if changed := t.changedSteps(); t.record.Provisioned && len(changed) > 0 {
 		t.voice.Warn("the Envfile has steps that are new or have changed since they ran: %s; berth provision runs them",
@@ -102,12 +105,14 @@ func (e *Engine) runSteps(ctx context.Context, t *target, due []*step, client *g
 	g := client.Guest(provisioner.Info{
 		Project: e.Envfile.Project.Name, Box: t.box.Name, Hostname: t.box.Hostname, User: t.box.SSH.User,
 	}, t.voice)
-	g = envGuest{g, t.box.Env}
+	g = envGuest{g, e.env(t.box)}
 	if err := waitForBoot(ctx, g); err != nil {
 		return err
 	}
 	for i, s := range due {
-		t.voice.Say("step %d of %d: %s", i+1, len(due), s.title())
+		title := fmt.Sprintf("step %d of %d: %s", i+1, len(due), s.title())
+		t.voice.Say("%s", title)
+		t.voice.Stage(title)
 		if err := e.runStep(ctx, t, s, g); err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ type target struct {
 	box    *config.Box
 	id     string
 	plugin provider.Provider
+	args   []byte // of the provider block, as the plugin takes them
 	steps  []*step
 	voice  *ui.Box
 	record *state.Record // nil: none yet
@@ -28,8 +29,8 @@ type target struct {
 type step struct {
 	block  *config.Provisioner
 	plugin ProvisionerPlugin
-	args   []byte
-	hash   string
+	args   []byte // nil: not known until the boxes are up whose values it uses
+	hash   string // of a step with args
 }
 
 // title is how a step is shown: `shell "packages"`, or just `shell`.
@@ -66,7 +67,7 @@ func (e *Engine) prepare(ctx context.Context, boxes []*config.Box, steps bool) (
 		t := &target{box: b, voice: e.UI.Box(b.Name)}
 		var more hcl.Diagnostics
 		var err error
-		t.plugin, more, err = e.bindProvider(ctx, b)
+		t.plugin, t.args, more, err = e.bindProvider(ctx, b)
 		diags = append(diags, more...)
 		if err != nil {
 			return nil, err
@@ -81,7 +82,7 @@ func (e *Engine) prepare(ctx context.Context, boxes []*config.Box, steps bool) (
 		targets = append(targets, t)
 	}
 	if diags.HasErrors() {
-		return nil, &DiagError{diags}
+		return nil, &DiagError{distinctDiags(diags)}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -113,22 +114,22 @@ func (e *Engine) identify(targets []*target) error {
 }
 
 // bindProvider decodes and checks a box's provider block.
-func (e *Engine) bindProvider(ctx context.Context, b *config.Box) (provider.Provider, hcl.Diagnostics, error) {
+func (e *Engine) bindProvider(ctx context.Context, b *config.Box) (provider.Provider, []byte, hcl.Diagnostics, error) {
 	plugin, err := e.Plugins.Provider(ctx, b.Provider.Name)
 	if err != nil {
-		return nil, unknownPlugin(err, b.Provider.DeclRange, b.DeclRange), fatal(ctx, err)
+		return nil, nil, unknownPlugin(err, b.Provider.DeclRange, b.DeclRange), fatal(ctx, err)
 	}
 	args, diags := plugin.Decode(b.Provider.Body(), b.Provider.EvalContext)
 	if diags.HasErrors() {
-		return nil, diags, nil
+		return nil, nil, diags, nil
 	}
 	if err := plugin.Validate(ctx, args); err != nil {
 		if d := providerDiagnostic(b, err); d != nil {
-			return nil, append(diags, d), nil
+			return nil, nil, append(diags, d), nil
 		}
-		return nil, diags, err
+		return nil, nil, diags, err
 	}
-	return plugin.Bind(args), diags, nil
+	return plugin.Bind(args), args, diags, nil
 }
 
 // decodeSteps decodes and checks a box's provisioner blocks.
@@ -136,42 +137,54 @@ func (e *Engine) decodeSteps(ctx context.Context, b *config.Box) ([]*step, hcl.D
 	var steps []*step
 	var diags hcl.Diagnostics
 	for _, p := range b.Provisioners {
-		plugin, err := e.Plugins.Provisioner(ctx, p.Type)
-		if err != nil {
-			diags = append(diags, unknownPlugin(err, p.TypeRange, p.DeclRange)...)
-			if err := fatal(ctx, err); err != nil {
-				return nil, diags, err
-			}
-			continue
-		}
-		args, more := plugin.Decode(p.Body, p.EvalContext)
+		s, more, err := e.decodeStep(ctx, b, p, p.EvalContext)
 		diags = append(diags, more...)
-		if more.HasErrors() {
-			continue
-		}
-		if err := plugin.Validate(ctx, args); err != nil {
-			d := stepDiagnostic(p, err)
-			if d == nil {
-				return nil, diags, err
-			}
-			diags = append(diags, d)
-			continue
-		}
-		inputs, err := plugin.Inputs(ctx, args)
 		if err != nil {
 			return nil, diags, err
 		}
-		s := &step{block: p, plugin: plugin, args: args}
-		if s.hash, err = fingerprint(p.Type, args, e.Envfile.Root, inputs); err != nil {
-			return nil, diags, fmt.Errorf("box %q, %s: %w", b.Name, s.title(), err)
+		if s != nil {
+			steps = append(steps, s)
 		}
-		steps = append(steps, s)
 	}
 	return steps, diags, nil
 }
 
+// decodeStep decodes and checks one of them; the step is nil when it has
+// problems. One whose arguments are not all known yet is checked as far as it
+// can be.
+func (e *Engine) decodeStep(ctx context.Context, b *config.Box, p *config.Provisioner, in *hcl.EvalContext) (*step, hcl.Diagnostics, error) {
+	plugin, err := e.Plugins.Provisioner(ctx, p.Type)
+	if err != nil {
+		return nil, unknownPlugin(err, p.TypeRange, p.DeclRange), fatal(ctx, err)
+	}
+	args, diags := plugin.Decode(p.Body, in)
+	if diags.HasErrors() {
+		return nil, diags, nil
+	}
+	s := &step{block: p, plugin: plugin, args: args}
+	if args == nil {
+		return s, diags, nil
+	}
+	if err := plugin.Validate(ctx, args); err != nil {
+		if d := stepDiagnostic(p, err); d != nil {
+			return nil, append(diags, d), nil
+		}
+		return nil, diags, err
+	}
+	inputs, err := plugin.Inputs(ctx, args)
+	if err != nil {
+		return nil, diags, err
+	}
+	if s.hash, err = fingerprint(p.Type, args, e.Envfile.Root, inputs); err != nil {
+		return nil, diags, fmt.Errorf("box %q, %s: %w", b.Name, s.title(), err)
+	}
+	return s, diags, nil
+}
+
 // Validate checks all boxes with their plugins, and touches nothing.
 func (e *Engine) Validate(ctx context.Context) error {
-	_, err := e.prepare(ctx, e.Envfile.Boxes, true)
-	return err
+	if _, err := e.prepare(ctx, e.Envfile.Boxes, true); err != nil {
+		return err
+	}
+	return e.checkFolders(e.Envfile.Boxes)
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/berth-dev/berth/config"
@@ -21,12 +24,17 @@ type UpOptions struct {
 	BootTimeout time.Duration // instead of what the Envfile says; 0: what it says
 }
 
-// Up brings boxes up, in order: creates those that do not exist, boots those
-// that do not run, and runs the steps that are due. It stops at the first box
-// that fails.
+// Up brings boxes up, and those they depend on: creates those that do not exist,
+// boots those that do not run, and runs the steps that are due. A box begins as
+// soon as all that it depends on are done. One that fails takes those with it
+// that depend on it, not the others. All errors are returned.
 func (e *Engine) Up(ctx context.Context, boxes []*config.Box, o UpOptions) error {
+	boxes, added := withNeeds(e.Envfile, boxes)
 	targets, err := e.prepare(ctx, boxes, !o.NoProvision)
 	if err != nil {
+		return err
+	}
+	if err := e.checkFolders(boxes); err != nil {
 		return err
 	}
 	if e.Project.ID == "" {
@@ -37,22 +45,77 @@ func (e *Engine) Up(ctx context.Context, boxes []*config.Box, o UpOptions) error
 			return err
 		}
 	}
-	checked := map[string]bool{}
-	for _, t := range targets {
-		if name := t.box.Provider.Name; !checked[name] {
-			if err := t.plugin.Check(ctx); err != nil {
-				return fmt.Errorf("provider %q cannot work on this host: %w", name, err)
-			}
-			checked[name] = true
-		}
-		if err := e.up(ctx, t, o); err != nil {
-			return fmt.Errorf("up %s: %w", t.box.Name, err)
-		}
+	if len(added) > 0 {
+		e.UI.Println("also up, since others depend on them: " + strings.Join(namesOf(added), ", "))
 	}
-	for _, t := range targets {
-		if t.box.Message != "" {
+	if err := e.warnUndeclared(); err != nil {
+		return err
+	}
+	able := e.checks(ctx, targets)
+	jobs, errs := e.upwards(ctx, targets, func(ctx context.Context, t *target) error {
+		if err := able[t.box.Provider.Name](); err != nil {
+			return err
+		}
+		return e.up(ctx, t, o)
+	})
+	forgotten := e.Home.ForgetProject(e.Project.ID) // if nothing is left of it
+	for i, t := range targets {
+		if t.box.Message != "" && errs[i] == nil {
 			t.voice.Say("%s", t.box.Message)
 		}
+	}
+	return errors.Join(joined("up", jobs, errs), forgotten)
+}
+
+// upwards does something with targets, each after those it depends on.
+func (e *Engine) upwards(ctx context.Context, targets []*target, do func(context.Context, *target) error) ([]job, []error) {
+	byName := map[string]*target{}
+	var names []string
+	for _, t := range targets {
+		byName[t.box.Name] = t
+		names = append(names, t.box.Name)
+	}
+	jobs := upward(e.Envfile, names)
+	return jobs, walk{parallel: e.Parallel}.run(ctx, jobs, func(ctx context.Context, name string) error {
+		t := byName[name]
+		defer t.voice.Done()
+		return do(ctx, t)
+	})
+}
+
+// checks returns a function for each provider that asks it, once, whether it
+// can work on this host.
+func (e *Engine) checks(ctx context.Context, targets []*target) map[string]func() error {
+	able := map[string]func() error{}
+	for _, t := range targets {
+		name := t.box.Provider.Name
+		if able[name] == nil {
+			able[name] = sync.OnceValue(func() error {
+				if err := t.plugin.Check(ctx); err != nil {
+					return fmt.Errorf("provider %q cannot work on this host: %w", name, err)
+				}
+				return nil
+			})
+		}
+	}
+	return able
+}
+
+// warnUndeclared tells of boxes that the Envfile has lost.
+func (e *Engine) warnUndeclared() error {
+	existing, err := e.Existing(nil)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, x := range existing {
+		if x.box == nil {
+			names = append(names, x.Name())
+		}
+	}
+	if len(names) > 0 {
+		e.UI.Warn(fmt.Sprintf("the Envfile does not declare %s, which exists: berth destroy %s removes it",
+			quoted(names), strings.Join(names, " ")))
 	}
 	return nil
 }
@@ -78,12 +141,20 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 		t.voice.Warn("it was made from %s and the Envfile now says %s: destroy it and bring it up again to change that",
 			t.record.Image, t.box.Image)
 	}
-	if now.State == provider.Running {
-		t.voice.Say("is running")
-		if err := e.enterable(t, now); err != nil {
+	if now.State == provider.Frozen {
+		if err := e.resumed(ctx, t); err != nil {
 			return err
 		}
-		defer e.tellWhile(ctx, t.voice)()
+		now.State = provider.Running
+	}
+	if now.State == provider.Running {
+		t.voice.Say("is running")
+		if err := e.enterable(t, now, t.record.Facts); err != nil {
+			return err
+		}
+		if err := e.settleChanges(ctx, t); err != nil {
+			return err
+		}
 		return e.settleSteps(ctx, t, o, nil)
 	}
 	client, err := e.boot(ctx, t, o)
@@ -116,6 +187,7 @@ func (e *Engine) lock(t *target) (unlock func(), err error) {
 // there is something that knows of it. A box that the provider has but that has
 // no record, because that was lost, is taken over.
 func (e *Engine) create(ctx context.Context, t *target, missing bool) error {
+	e.warnProxy(t)
 	keys, err := e.Home.EnsureKeys(t.id)
 	if err != nil {
 		return err
@@ -158,14 +230,9 @@ func (e *Engine) rollBack(ctx context.Context, t *target, cause error) error {
 	if err != nil && !errors.Is(err, provider.ErrNotFound) {
 		return errors.Join(cause, fmt.Errorf("what was made so far could not be removed (berth destroy tries again): %w", err))
 	}
-	err = e.forget(t.record)
+	err = e.Home.Remove(t.id)
 	e.tell(ctx, t.voice)
 	return errors.Join(cause, err)
-}
-
-// forget drops a box's record, and with the last one its project's.
-func (e *Engine) forget(r *state.Record) error {
-	return errors.Join(e.Home.Remove(r.ID), e.Home.ForgetProject(r.ProjectID))
 }
 
 // boot starts the box and waits until it can be entered.
@@ -174,6 +241,10 @@ func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Clien
 	if err != nil {
 		return nil, err
 	}
+	if err := e.watchLocal(t.box); err != nil {
+		return nil, err
+	}
+	e.sayFolders(t)
 	begin := time.Now()
 	t.voice.Stage("starting")
 	if err := t.plugin.Start(ctx, e.spec(t, keys), t.report()); err != nil {
@@ -183,7 +254,7 @@ func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Clien
 	if err != nil {
 		return nil, err
 	}
-	if err := e.enterable(t, now); err != nil {
+	if err := e.enterable(t, now, e.facts(t)); err != nil {
 		return nil, err
 	}
 	defer e.tellWhile(ctx, t.voice)()
@@ -199,33 +270,40 @@ func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Clien
 	return client, nil
 }
 
-// enterable records where the box is entered, for commands that ask nobody.
-func (e *Engine) enterable(t *target, now provider.Box) error {
+// enterable records where the box is entered, for commands that ask nobody, and
+// what it was started with.
+func (e *Engine) enterable(t *target, now provider.Box, facts map[string]string) error {
 	r := t.record
 	var networks []state.Network
 	for _, n := range now.Networks {
 		networks = append(networks, state.Network{Name: n.Name, IP: n.IP})
 	}
-	if r.SSH.Addr == now.SSHAddr && r.Root == e.Envfile.Root && r.Project == e.Envfile.Project.Name && slices.Equal(r.Networks, networks) {
+	if r.SSH.Addr == now.SSHAddr && r.Root == e.Envfile.Root && r.Project == e.Envfile.Project.Name &&
+		!r.Suspended && maps.Equal(r.Facts, facts) && slices.Equal(r.Networks, networks) {
 		return nil
 	}
 	r.SSH.Addr, r.Root, r.Project, r.Networks = now.SSHAddr, e.Envfile.Root, e.Envfile.Project.Name, networks
+	r.Suspended, r.Facts = false, facts
 	return e.Home.Save(r)
 }
 
 // spec is what the provider is asked for.
 func (e *Engine) spec(t *target, keys state.Keys) provider.Spec {
 	b, r := t.box, t.box.Resources
-	return provider.Spec{
+	spec := provider.Spec{
 		ID: t.id, Project: e.Envfile.Project.Name, ProjectID: e.Project.ID, Name: b.Name, Hostname: b.Hostname,
-		Image: t.record.Image, User: b.SSH.User, Env: b.Env,
+		Image: t.record.Image, User: b.SSH.User, Env: e.env(b),
 		AuthorizedKey: keys.Public, HostKey: keys.HostPrivate,
 		Resources: provider.Resources{
 			CPUs: r.CPUs, CPUWeight: r.CPUWeight, CPUSet: r.CPUSet, Memory: r.Memory, Swap: r.Swap, PIDs: r.PIDs,
 			IO: provider.IO(r.IO),
 		},
-		Networks: e.networks(b),
+		Networks: e.networks(b), Folders: e.specFolders(b),
 	}
+	if b.HostCA {
+		spec.CACertificates = e.Host.Certificates
+	}
+	return spec
 }
 
 // report shows the provider's news.

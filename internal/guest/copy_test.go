@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -297,5 +298,32 @@ func TestLargeFile(t *testing.T) {
 	}
 	if got, err := os.ReadFile(src + "2"); !bytes.Equal(got, want) {
 		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+// TestCopyProgress: all content is counted once, against the right total.
+func TestCopyProgress(t *testing.T) {
+	t.Parallel()
+	s, g, _ := local(t)
+	c := g.(*box).client
+	src := t.TempDir()
+	plant(t, src, "tree/aa", "tree/sub/bbb", "tree/link -> aa")
+	const size = int64(len("tree/aa") + len("tree/sub/bbb"))
+	var mu sync.Mutex
+	var most, total int64
+	o := CopyOptions{Copied: func(d, t int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		most, total = max(most, d), t
+	}}
+	if err := c.CopyTo(t.Context(), src+"/tree", "there", o); err != nil || most != size || total != size {
+		t.Errorf("to the box: %d of %d, want %d; %v", most, total, size, err)
+	}
+	most = 0
+	if err := c.CopyFrom(t.Context(), "there", src+"/back", o); err != nil || most != size || total != 0 {
+		t.Errorf("from the box: %d of %d, want %d of 0; %v", most, total, size, err)
+	}
+	if diff := cmp.Diff(tree(t, s.home+"/there"), tree(t, src+"/back")); diff != "" {
+		t.Error(diff)
 	}
 }

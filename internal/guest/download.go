@@ -150,12 +150,24 @@ func (d *download) file(ctx context.Context, src, dst string, mode fs.FileMode) 
 
 // receive tells an error of the box from one of the host.
 func (d *download) receive(ctx context.Context, r *sftp.File, w *os.File, src string) error {
-	_, err := r.WriteTo(w)
+	_, err := r.WriteTo(countedWriter{w, d.transfer})
 	var host *fs.PathError
 	if err == nil || errors.As(err, &host) && host.Path == w.Name() {
 		return err
 	}
 	return d.explain(ctx, src, err)
+}
+
+// countedWriter counts what is written to a file of the host.
+type countedWriter struct {
+	w *os.File
+	t *transfer
+}
+
+func (c countedWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.t.count(n)
+	return n, err
 }
 
 // replace makes something under a temporary name beside dst and moves it there.

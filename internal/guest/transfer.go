@@ -30,6 +30,13 @@ type transfer struct {
 	serial atomic.Int64
 	prefix string // of temporary names
 	stop   func() bool
+	copied func(n int64) // told of every n bytes of content; may be nil
+}
+
+func (t *transfer) count(n int) {
+	if t.copied != nil && n > 0 {
+		t.copied(int64(n))
+	}
 }
 
 func (c *Client) transfer(ctx context.Context, root bool) (*transfer, error) {

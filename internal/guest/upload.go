@@ -201,9 +201,22 @@ func (u *upload) write(f *os.File, temp string, mode fs.FileMode) error {
 		err = w.Chmod(mode)
 	}
 	if err == nil {
-		_, err = w.ReadFrom(f)
+		_, err = w.ReadFrom(countedFile{f, u.transfer})
 	}
 	return errors.Join(err, w.Close())
+}
+
+// countedFile is a file of the host whose content is counted. It is a file to
+// sftp as well, which looks for its size.
+type countedFile struct {
+	*os.File
+	t *transfer
+}
+
+func (c countedFile) Read(p []byte) (int, error) {
+	n, err := c.File.Read(p)
+	c.t.count(n)
+	return n, err
 }
 
 // link copies a symbolic link.

@@ -44,6 +44,12 @@ type Record struct {
 	// started.
 	Networks []Network `json:"networks,omitempty"`
 
+	// Suspended is true for a box that `berth suspend` has frozen.
+	Suspended bool `json:"suspended,omitempty"`
+	// Facts are hashes of what the Envfile said when the box was last started, by
+	// the names of the arguments.
+	Facts map[string]string `json:"facts,omitempty"`
+
 	// Provisioned is true once all steps have run; from then on only `berth
 	// provision` runs those that are new or changed.
 	Provisioned bool   `json:"provisioned"`

@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"hash/fnv"
+	"strings"
 )
 
 // Box is what one box says and is said of it: every line begins with its name.
@@ -25,17 +26,23 @@ func (b *Box) prefix(mark string) string {
 
 // Say tells what is being done or has been done.
 func (b *Box) Say(format string, args ...any) {
-	b.u.Println(b.prefix(":") + fmt.Sprintf(format, args...))
+	b.say(fmt.Sprintf(format, args...))
 }
 
 // Warn tells what the user should know.
 func (b *Box) Warn(format string, args ...any) {
-	b.u.Println(b.prefix(":") + b.u.Paint(Yellow, "warning: ") + fmt.Sprintf(format, args...))
+	b.say(b.u.Paint(Yellow, "warning: ") + fmt.Sprintf(format, args...))
+}
+
+// say writes text, each line of it with the box's name.
+func (b *Box) say(text string) {
+	prefix := b.prefix(":")
+	b.u.Replace(b.name, prefix+strings.ReplaceAll(text, "\n", "\n"+prefix))
 }
 
 // Progress tells what is being done until something else is.
 func (b *Box) Progress(text string) {
-	b.u.Live(b.prefix(":") + Printable(text, false))
+	b.u.Live(b.name, b.prefix(":")+strings.ReplaceAll(Printable(text, false), "\n", " "))
 }
 
 // Stage tells of a moment that passes quickly: worth a terminal's live line, not
@@ -45,6 +52,9 @@ func (b *Box) Stage(text string) {
 		b.Progress(text)
 	}
 }
+
+// Done tells that nothing is being done any more.
+func (b *Box) Done() { b.u.Live(b.name, "") }
 
 // Line shows a line of a command's output in the box.
 func (b *Box) Line(_ int, line []byte) {

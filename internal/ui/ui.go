@@ -26,8 +26,9 @@ type UI struct {
 	Width    int
 	Color    bool
 
+	fd   *int // of the terminal; nil: Err is none
 	mu   sync.Mutex
-	live bool // the terminal's last line is one to draw over
+	live area
 }
 
 // New returns the UI of a process. Colour follows the terminal, NO_COLOR
@@ -35,7 +36,9 @@ type UI struct {
 func New(in, out, errs *os.File) *UI {
 	u := &UI{In: in, Out: out, Err: errs, Terminal: term.IsTerminal(int(errs.Fd()))}
 	if u.Terminal {
-		u.Width, _, _ = term.GetSize(int(errs.Fd()))
+		fd := int(errs.Fd())
+		u.fd = &fd
+		u.Width, _, _ = term.GetSize(fd)
 		u.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	}
 	return u
@@ -50,43 +53,46 @@ func (u *UI) Interactive() bool {
 func (u *UI) Println(text string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.clear()
-	fmt.Fprintln(u.Err, text)
+	u.print(text + "\n")
 }
 
 // Warn writes a warning to the user.
 func (u *UI) Warn(text string) { u.Println(u.Paint(Yellow, "Warning: ") + text) }
 
-// Live shows a line that the next one replaces. Where that cannot be done it is
-// a line like any other.
-func (u *UI) Live(text string) {
+// Live shows a line that the next one of the same key replaces, at the bottom of
+// the terminal; without a text it goes. Where that cannot be done it is a line
+// like any other.
+func (u *UI) Live(key, text string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if !u.Terminal {
-		fmt.Fprintln(u.Err, text)
+		if text != "" {
+			fmt.Fprintln(u.Err, text)
+		}
 		return
 	}
-	u.clear()
-	if u.Width > 1 && len([]rune(text)) >= u.Width { // a wrapped line cannot be drawn over
-		text = string([]rune(text)[:u.Width-2]) + "…"
-	}
-	fmt.Fprint(u.Err, text)
-	u.live = true
+	u.live.set(key, text)
+	u.print("")
 }
 
-// EndLive removes a live line, before something else takes the terminal.
+// Replace writes a line to the user instead of the live line of that key.
+func (u *UI) Replace(key, text string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.live.set(key, "")
+	u.print(text + "\n")
+}
+
+// EndLive removes the live lines, before something else takes the terminal.
 func (u *UI) EndLive() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.clear()
 }
 
-// clear removes a live line: to column one, erase to the end (ECMA-48).
 func (u *UI) clear() {
-	if u.live {
-		fmt.Fprint(u.Err, "\r\x1b[K")
-		u.live = false
-	}
+	u.live.lines = nil
+	u.print("")
 }
 
 // The colours, as SGR parameters (ECMA-48).
@@ -108,9 +114,7 @@ func (u *UI) Paint(sgr, text string) string {
 
 // Ask puts a yes-or-no question, and takes no for anything but yes.
 func (u *UI) Ask(question string) (bool, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.clear()
+	u.EndLive()
 	fmt.Fprint(u.Err, question+" [y/N] ")
 	// Byte by byte, so that nothing meant for someone else is read.
 	var answer strings.Builder

@@ -13,7 +13,8 @@ func (p *Provider) Decode(body hcl.Body, ctx *hcl.EvalContext) ([]byte, hcl.Diag
 
 // Decode decodes a provisioner block, without its meta-arguments, into the form
 // in which the other methods take it. What is wrong with the block is underlined
-// where it stands.
+// where it stands. The arguments are nil as long as a value that the block uses
+// is not known: their types have been checked then, and nothing else.
 func (p *Provisioner) Decode(body hcl.Body, ctx *hcl.EvalContext) ([]byte, hcl.Diagnostics) {
 	return p.r.decode(body, ctx)
 }
@@ -21,6 +22,9 @@ func (p *Provisioner) Decode(body hcl.Body, ctx *hcl.EvalContext) ([]byte, hcl.D
 func (r *running) decode(body hcl.Body, ctx *hcl.EvalContext) ([]byte, hcl.Diagnostics) {
 	val, diags := hcldec.Decode(body, r.spec, ctx)
 	if diags.HasErrors() {
+		return nil, diags
+	}
+	if !val.IsWhollyKnown() {
 		return nil, diags
 	}
 	args, err := EncodeConfig(val, r.spec)

@@ -81,6 +81,9 @@ func listSpec(a wire.Attribute) hcldec.Spec {
 
 // toList converts v to a list type, a single value to a list of one.
 func toList(v cty.Value, list cty.Type) (cty.Value, error) {
+	if !v.IsKnown() && v.Type().IsPrimitiveType() {
+		return cty.UnknownVal(list), nil
+	}
 	if v.IsKnown() && !v.IsNull() && v.Type().IsPrimitiveType() {
 		one, err := convert.Convert(v, list.ElementType())
 		if err != nil {

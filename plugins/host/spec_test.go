@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/berth-dev/berth/provider"
 )
@@ -86,6 +87,35 @@ func TestWrongArguments(t *testing.T) {
 		var arg *provider.ArgError
 		if err := p.Validate(t.Context(), config); !errors.As(err, &arg) || err.Error() != want {
 			t.Errorf("%s: %v, want the ArgError %q", src, err, want)
+		}
+	}
+}
+
+// A value that is not known yet is checked for its type, and for nothing else.
+func TestUnknownArguments(t *testing.T) {
+	m := newManager(t, Options{}, "berth-provider-ok")
+	p, err := m.Provider(t.Context(), "ok")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := &hcl.EvalContext{Variables: map[string]cty.Value{"ip": cty.UnknownVal(cty.String)}}
+	for src, wrong := range map[string]bool{
+		`mode = ip`:                   false,
+		`lines = "at ${ip}"`:          false,
+		`lines = ["one", ip]`:         false,
+		`lines = [for i in [ip] : i]`: false,
+		`small = ip`:                  false,
+		`lines = { a = ip }`:          true,
+		`mode = [ip]`:                 true,
+		"mode = ip\nmoed = 1":         true,
+	} {
+		f, diags := hclsyntax.ParseConfig([]byte(src), "Envfile", hcl.InitialPos)
+		if diags.HasErrors() {
+			t.Fatal(diags)
+		}
+		args, diags := p.Decode(f.Body, ctx)
+		if args != nil || diags.HasErrors() != wrong {
+			t.Errorf("%s: args %s, %v", src, args, diags)
 		}
 	}
 }

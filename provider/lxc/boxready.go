@@ -64,11 +64,20 @@ R! /tmp/systemd-private-*
 R! /var/tmp/systemd-private-*
 `
 
+// sudoers lets the user do everything, and keeps what programs need to reach the
+// network: sudo takes other variables away.
+const sudoers = `# Written by Berth.
+Defaults env_keep += "http_proxy https_proxy ftp_proxy all_proxy no_proxy"
+Defaults env_keep += "HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY"
+Defaults env_keep += "NODE_EXTRA_CA_CERTS REQUESTS_CA_BUNDLE"
+dev ALL=(ALL:ALL) NOPASSWD: ALL
+`
+
 // imageFiles are written over what the packages bring.
 var imageFiles = []imageFile{
 	{"etc/systemd/system/ssh.service", 0o644, sshdUnit},
 	{"etc/ssh/sshd_config.d/berth.conf", 0o644, sshdConfig},
-	{"etc/sudoers.d/berth", 0o440, "dev ALL=(ALL:ALL) NOPASSWD: ALL\n"},
+	{"etc/sudoers.d/berth", 0o440, sudoers},
 	{"etc/default/locale", 0o644, "LANG=C.UTF-8\n"},
 	// Logins are welcome before the boot has ended: without /run/nologin.
 	{"etc/tmpfiles.d/tmp.conf", 0o644, tmpConfig},

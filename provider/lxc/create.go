@@ -35,6 +35,9 @@ func (p *lxcProvider) Create(ctx context.Context, spec provider.Spec, report pro
 	if _, err := detectSettings(spec.Resources, p.store.root); err != nil {
 		return err // before an image is built for nothing
 	}
+	if err := p.checkFolders(ctx, spec.Folders); err != nil {
+		return err
+	}
 	img, err := p.image(ctx, spec.Image, report)
 	if err != nil {
 		return err

@@ -118,6 +118,8 @@ func followBuilder(r io.Reader, report provider.Report) (problems []string) {
 	return problems
 }
 
+const diskFullHint = "\nThe disk is full: an image needs about 400 MB. Free some space, or move the data folder with $BERTH_HOME."
+
 // builderHint says what to do about the causes that users meet.
 func builderHint(problems []string) string {
 	text := strings.Join(problems, "\n")
@@ -131,7 +133,7 @@ func builderHint(problems []string) string {
 	}
 	switch {
 	case has("No space left on device"):
-		return "\nThe disk is full: an image needs about 400 MB. Free some space, or move the data folder with $BERTH_HOME."
+		return diskFullHint
 	case has("Could not resolve", "Temporary failure resolving", "Could not connect", "Network is unreachable", "Connection timed out", "Connection failed"):
 		return "\nThe Debian mirror cannot be reached. Check the network (and http_proxy), or name another mirror: " +
 			`provider "lxc" { mirror = "http://…" }.`

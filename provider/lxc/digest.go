@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -113,38 +112,4 @@ func syncTree(root string) error {
 		return fmt.Errorf("sync %s: %w", root, err)
 	}
 	return nil
-}
-
-// lockWaiting is flock for locks that may be held for long: waiting is called
-// once if it must wait, and ctx ends the wait.
-func lockWaiting(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open lock: %w", err)
-	}
-	// flock(2) cannot be cancelled, so look again and again.
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for waited := false; ; waited = true {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", path, err)
-		}
-		if !waited {
-			waiting()
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			f.Close()
-			return nil, ctx.Err()
-		}
-	}
 }

@@ -55,6 +55,10 @@ var limitArgs = map[string]string{
 // explainStart finds the cause of a failed start in LXC's log: its first error,
 // since the later ones are what that led to.
 func explainStart(err error, s store, id string) error {
+	var blamed *provider.ArgError
+	if errors.As(err, &blamed) { // LXC has not begun
+		return err
+	}
 	path := s.file(id, "lxc.log")
 	log := tail(path)
 	cgroupError, lxcError := regexp.MustCompile(cgroupError), regexp.MustCompile(lxcError)

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/berth-dev/berth/provider"
 )
 
@@ -64,6 +66,9 @@ func (p *lxcProvider) image(ctx context.Context, name string, report provider.Re
 	}
 	report.Step("build image " + name + " (once on this host)")
 	layer, size, err := p.buildLayer(ctx, suite, recipe, report)
+	if errors.Is(err, unix.ENOSPC) {
+		err = fmt.Errorf("%w%s", err, diskFullHint)
+	}
 	if err != nil {
 		return image{}, fmt.Errorf("build image %s: %w", name, err)
 	}

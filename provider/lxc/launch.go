@@ -31,6 +31,8 @@ type disk struct {
 	own    string   // host path of the folder with upper/ and work/
 	path   string   // host path of LXC's -P
 	idBase uint32   // host id of the box's root
+	// folders opens the folders of the host that the box is given.
+	folders func() ([]tree, error)
 }
 
 // inMountNamespace mounts d in a new mount namespace and calls f with the
@@ -65,7 +67,14 @@ func (d disk) mount(ctx context.Context) error {
 	if err := unix.Mount("tmpfs", stage, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0711,size=1m"); err != nil {
 		return fmt.Errorf("mount a tmpfs on %s: %w", stage, err)
 	}
-	userns, err := userNamespace(ctx, d.idBase)
+	// Opened before anything covers them, mounted when there is a root to mount
+	// them in.
+	trees, err := d.folders()
+	if err != nil {
+		return err
+	}
+	defer closeTrees(trees)
+	userns, err := userNamespace(ctx, boxIDs(d.idBase), boxIDs(d.idBase))
 	if err != nil {
 		return err
 	}
@@ -94,7 +103,10 @@ func (d disk) mount(ctx context.Context) error {
 	if err := openPath(d.path); err != nil {
 		return err
 	}
-	return mountOverlay(lower, d.idBase)
+	if err := mountOverlay(lower, d.idBase); err != nil {
+		return err
+	}
+	return mountFolders(trees, stageRootfs, d.idBase)
 }
 
 // openPath makes dir reachable for the box's root, as lxc-start demands of its
@@ -190,22 +202,9 @@ func mountMapped(dir, at string, userns *os.File, attrs uint64) error {
 // host's root has none in these idmapped trees; it would fall back to a
 // read-only mount.
 func mountOverlay(lower string, idBase uint32) error {
-	var caps [2]unix.CapUserData
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	if err := unix.Capget(&header, &caps[0]); err != nil {
-		return fmt.Errorf("read capabilities: %w", err)
-	}
-	if err := setFSIDs(int(idBase)); err != nil {
-		return err
-	}
-	defer setFSIDs(0)
-	// Leaving fsuid 0 drops the filesystem capabilities from the effective set
-	// (capabilities(7)); they are still permitted.
-	if err := unix.Capset(&header, &caps[0]); err != nil {
-		return fmt.Errorf("raise capabilities: %w", err)
-	}
 	data := "lowerdir=" + lower + ",upperdir=" + stageOwn + "/upper,workdir=" + stageOwn + "/work"
-	if err := unix.Mount("overlay", stageRootfs, "overlay", 0, data); err != nil {
+	err := asHostID(idBase, func() error { return unix.Mount("overlay", stageRootfs, "overlay", 0, data) })
+	if err != nil {
 		return fmt.Errorf("mount overlay (%s) on %s: %w", data, stageRootfs, err)
 	}
 	var st unix.Statfs_t
@@ -217,6 +216,26 @@ func mountOverlay(lower string, idBase uint32) error {
 			"put it on ext4, xfs or btrfs with $BERTH_HOME")
 	}
 	return nil
+}
+
+// asHostID calls f with the calling thread's files made and used as those of the
+// host's id, and with the capabilities of root.
+func asHostID(id uint32, f func() error) error {
+	var caps [2]unix.CapUserData
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	if err := unix.Capget(&header, &caps[0]); err != nil {
+		return fmt.Errorf("read capabilities: %w", err)
+	}
+	if err := setFSIDs(int(id)); err != nil {
+		return err
+	}
+	defer setFSIDs(0)
+	// Leaving fsuid 0 drops the filesystem capabilities from the effective set
+	// (capabilities(7)); they are still permitted.
+	if err := unix.Capset(&header, &caps[0]); err != nil {
+		return fmt.Errorf("raise capabilities: %w", err)
+	}
+	return f()
 }
 
 // setFSIDs sets the calling thread's ids for file access (setfsuid(2)).

@@ -22,30 +22,38 @@ import (
 // images that tests keep between runs, and a box for it.
 func realProvider(t *testing.T) (*lxcProvider, provider.Spec) {
 	t.Helper()
+	return realProviderOf(t, bookworm)
+}
+
+// bookworm is the image of tests that need no other.
+const bookworm = "debian:bookworm"
+
+func realProviderOf(t *testing.T, image string) (*lxcProvider, provider.Spec) {
+	t.Helper()
 	testenv.NeedLXC(t)
 	testenv.NeedNet(t)
-	p := realStore(t)
-	return p, realSpec(t, p, "test", "box")
+	p := realStore(t, image)
+	return p, realSpec(t, p, "test", "box", image)
 }
 
 // realImages returns the folder with the images that tests keep between runs.
-func realImages(t *testing.T) string {
+func realImages(t *testing.T, image string) string {
 	t.Helper()
 	cache := os.Getenv("BERTH_TEST_CACHE")
 	if cache == "" {
 		cache = "/var/tmp/berth-test-cache"
 	}
 	cache = filepath.Join(cache, "provider", "lxc")
-	if _, err := Open(cache).(*lxcProvider).image(t.Context(), "debian:bookworm", nil); err != nil {
+	if _, err := Open(cache).(*lxcProvider).image(t.Context(), image, nil); err != nil {
 		t.Fatal(err)
 	}
 	return cache
 }
 
 // realStore returns a provider with a data folder of its own.
-func realStore(t *testing.T) *lxcProvider {
+func realStore(t *testing.T, image string) *lxcProvider {
 	t.Helper()
-	cache, dir := realImages(t), t.TempDir()
+	cache, dir := realImages(t, image), t.TempDir()
 	for _, name := range []string{"images", "layers"} {
 		if err := os.Symlink(filepath.Join(cache, name), filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
@@ -64,7 +72,7 @@ func realStore(t *testing.T) *lxcProvider {
 }
 
 // realSpec returns a box of a project, which is destroyed with the test.
-func realSpec(t *testing.T, p *lxcProvider, project, name string) provider.Spec {
+func realSpec(t *testing.T, p *lxcProvider, project, name, image string) provider.Spec {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -81,7 +89,7 @@ func realSpec(t *testing.T, p *lxcProvider, project, name string) provider.Spec 
 	dir := p.store.root
 	spec := provider.Spec{
 		ID: project + "-" + name + "-" + shortHash(dir+project+name), Project: project, ProjectID: shortHash(dir + project), Name: name,
-		Hostname: "hull", Image: "debian:bookworm", User: "dev",
+		Hostname: "hull", Image: image, User: "dev",
 		AuthorizedKey: string(ssh.MarshalAuthorizedKey(key)), HostKey: pem.EncodeToMemory(block),
 	}
 	t.Cleanup(func() {

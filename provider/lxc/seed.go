@@ -57,6 +57,9 @@ func (p *lxcProvider) seed(r record, spec provider.Spec, first bool) error {
 			return fmt.Errorf("write %s of box %s: %w", f.path, r.ID, err)
 		}
 	}
+	if err := seedCertificates(root, spec.CACertificates); err != nil {
+		return fmt.Errorf("write the certificates of box %s: %w", r.ID, err)
+	}
 	return nil
 }
 

@@ -52,7 +52,7 @@ func (p *lxcProvider) start(ctx context.Context, r record, spec provider.Spec, r
 	if err != nil {
 		return err
 	}
-	if err := p.launch(ctx, r); err != nil {
+	if err := p.launch(ctx, r, spec.Folders); err != nil {
 		return err
 	}
 	if err := p.verify(ctx, r, n.network, limits, report); err != nil {
@@ -140,8 +140,9 @@ func (p *lxcProvider) disconnect() error {
 }
 
 // launch mounts the box's disk and boots it.
-func (p *lxcProvider) launch(ctx context.Context, r record) error {
+func (p *lxcProvider) launch(ctx context.Context, r record, folders []provider.Folder) error {
 	d := disk{own: p.store.file(r.ID, "disk"), idBase: r.IDBase, path: p.store.boxes()}
+	d.folders = func() ([]tree, error) { return p.cloneFolders(ctx, folders, r.IDBase) }
 	for _, layer := range r.Layers {
 		d.layers = append(d.layers, p.store.layer(layer))
 	}

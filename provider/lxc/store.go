@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/google/renameio/v2"
-	"golang.org/x/sys/unix"
 
 	"github.com/berth-dev/berth/provider"
 )
@@ -125,57 +124,4 @@ func writeJSON(path string, v any) error {
 		return err
 	}
 	return renameio.WriteFile(path, append(b, '\n'), 0o600)
-}
-
-// flock takes an exclusive lock that the kernel drops with the process
-// (flock(2)). The file stays: removing it would let two holders in.
-func flock(path string) (unlock func(), err error) {
-	f, err := flockAs(path, unix.LOCK_EX)
-	if err != nil {
-		return nil, err
-	}
-	return func() { f.Close() }, nil
-}
-
-// lockShared takes a lock that others can have at the same time, but not with
-// tryLock.
-func lockShared(path string) (unlock func(), err error) {
-	f, err := flockAs(path, unix.LOCK_SH)
-	if err != nil {
-		return nil, err
-	}
-	return func() { f.Close() }, nil
-}
-
-// tryLock takes an exclusive lock if it is free.
-func tryLock(path string) (unlock func(), free bool, err error) {
-	f, err := flockAs(path, unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, false, nil
-	}
-	if err != nil {
-		return nil, false, err
-	}
-	return func() { f.Close() }, true, nil
-}
-
-func flockAs(path string, how int) (*os.File, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open lock: %w", err)
-	}
-	for {
-		err = unix.Flock(int(f.Fd()), how)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	return f, nil
 }

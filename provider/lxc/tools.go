@@ -24,6 +24,9 @@ type tools interface {
 	start(ctx context.Context, id, log, pidFile string) error
 	// stop asks the container to halt and kills it after grace; 0 kills at once.
 	stop(ctx context.Context, id string, grace time.Duration) error
+	// freeze and unfreeze suspend the container in memory and let it go on.
+	freeze(ctx context.Context, id string) error
+	unfreeze(ctx context.Context, id string) error
 	// info returns the state as LXC calls it ("STOPPED") and the host's pid of
 	// the first process, 0 when there is none.
 	info(ctx context.Context, id string) (state string, pid int, err error)
@@ -54,6 +57,14 @@ func (t lxcTools) stop(ctx context.Context, id string, grace time.Duration) erro
 		return nil // lxc-stop(1): it was not running
 	}
 	return err
+}
+
+func (t lxcTools) freeze(ctx context.Context, id string) error {
+	return t.run(ctx, nil, "lxc-freeze", "-n", id, "-P", t.path)
+}
+
+func (t lxcTools) unfreeze(ctx context.Context, id string) error {
+	return t.run(ctx, nil, "lxc-unfreeze", "-n", id, "-P", t.path)
 }
 
 func (t lxcTools) info(ctx context.Context, id string) (string, int, error) {

@@ -77,8 +77,9 @@ func newApp(d *deps) *cli.App {
 		Before: d.before,
 		Commands: []*cli.Command{
 			initCommand(d), validateCommand(d),
-			upCommand(d), provisionCommand(d), haltCommand(d), destroyCommand(d),
-			sshCommand(d), sshConfigCommand(d), statusCommand(d),
+			upCommand(d), provisionCommand(d), reloadCommand(d), haltCommand(d), destroyCommand(d),
+			suspendCommand(d), resumeCommand(d), resizeCommand(d),
+			sshCommand(d), sshConfigCommand(d), cpCommand(d), statusCommand(d),
 			pluginCommand(d), versionCommand(d),
 		},
 	}

@@ -75,6 +75,12 @@ func (d *deps) engine(lenient bool) (*engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := engine.CheckLocal(filepath.Dir(path)); err != nil {
+		if !lenient {
+			return nil, err
+		}
+		d.ui.Warn(err.Error())
+	}
 	file, diags := config.Load(path, config.Options{
 		Vars: d.vars, Getenv: os.LookupEnv, User: userFile(), Version: Version,
 	})
@@ -103,7 +109,7 @@ func (d *deps) engine(lenient bool) (*engine.Engine, error) {
 	}
 	return &engine.Engine{
 		Envfile: file, Home: home, Project: project, Plugins: pluginsOf(d, home, file.Root),
-		UI: d.ui, Command: d.command,
+		UI: d.ui, Command: d.command, Host: engine.ReadHost(os.Getenv),
 	}, nil
 }
 

@@ -68,7 +68,6 @@ func (d *deps) exit(ctx context.Context, err error) int {
 		status  statusError
 		usage   *usageError
 		envfile *engine.DiagError
-		refused *engine.RefusedError
 	)
 	switch {
 	case errors.As(err, &status):
@@ -85,12 +84,39 @@ func (d *deps) exit(ctx context.Context, err error) int {
 	case errors.As(err, &envfile):
 		d.diagnose(envfile.Diags)
 		return exitEnvfile
-	case errors.As(err, &refused):
-		d.diagnose(refused.Diags)
-		return exitFailed
 	}
-	d.complain(err.Error())
+	d.failures(err, false)
 	return exitFailed
+}
+
+// failures writes what went wrong, each error of several as one of its own. An
+// error that is shown as a place in the Envfile then says of which box it is:
+// that line may be for many.
+func (d *deps) failures(err error, several bool) {
+	if all, joined := err.(interface{ Unwrap() []error }); joined {
+		for _, e := range all.Unwrap() {
+			d.failures(e, len(all.Unwrap()) > 1)
+		}
+		return
+	}
+	var (
+		refused *engine.RefusedError
+		box     *engine.BoxError
+	)
+	if !errors.As(err, &refused) {
+		d.complain(err.Error())
+		return
+	}
+	diags := refused.Diags
+	if several && errors.As(err, &box) {
+		diags = nil
+		for _, diag := range refused.Diags {
+			named := *diag
+			named.Summary = box.Verb + " " + box.Box + ": " + named.Summary
+			diags = append(diags, &named)
+		}
+	}
+	d.diagnose(diags)
 }
 
 // complain writes an error; what it says on further lines belongs to the first.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -16,6 +17,7 @@ func haltCommand(d *deps) *cli.Command {
 		ArgsUsage: "[NAME...]",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "stop at once"},
+			parallelFlag(),
 		},
 		Action: func(c *cli.Context) error {
 			e, boxes, err := d.existing(c)
@@ -32,6 +34,9 @@ func haltCommand(d *deps) *cli.Command {
 func (d *deps) existing(c *cli.Context) (*engine.Engine, []*engine.Existing, error) {
 	e, err := d.engine(true)
 	if err != nil {
+		return nil, nil, err
+	}
+	if e.Parallel, err = parallel(c); err != nil {
 		return nil, nil, err
 	}
 	boxes, err := e.Existing(c.Args().Slice())
@@ -51,6 +56,7 @@ func destroyCommand(d *deps) *cli.Command {
 		ArgsUsage: "[NAME...]",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "do not ask"},
+			parallelFlag(),
 		},
 		Action: func(c *cli.Context) error {
 			e, boxes, err := d.existing(c)
@@ -60,30 +66,40 @@ func destroyCommand(d *deps) *cli.Command {
 			if !c.Bool("force") && !d.ui.Interactive() {
 				return errors.New("destroy asks before it removes a box, and there is no terminal to ask on: add -f to remove without asking")
 			}
-			declined := 0
-			var errs []error
-			for _, x := range boxes {
-				if !c.Bool("force") {
-					yes, err := d.ui.Ask(fmt.Sprintf("Destroy box %q with everything that is in it?", x.Name()))
-					if err != nil {
-						return err
-					}
-					if !yes {
-						declined++
-						continue
-					}
+			chosen := boxes
+			if !c.Bool("force") {
+				if chosen, err = d.confirmed(c.Context, boxes); err != nil {
+					return err
 				}
-				errs = append(errs, e.Destroy(c.Context, x))
 			}
-			switch err := errors.Join(errs...); {
+			err = e.Destroy(c.Context, chosen)
+			switch {
 			case err != nil:
 				return err
-			case declined == len(boxes):
+			case len(chosen) == 0:
 				return statusError(exitFailed)
-			case declined > 0:
+			case len(chosen) < len(boxes):
 				return statusError(exitSomeDeclined)
 			}
 			return nil
 		},
 	}
+}
+
+// confirmed asks which boxes may be removed, before any is.
+func (d *deps) confirmed(ctx context.Context, boxes []*engine.Existing) ([]*engine.Existing, error) {
+	var chosen []*engine.Existing
+	for _, x := range boxes {
+		yes, err := d.ui.Ask(fmt.Sprintf("Destroy box %q with everything that is in it?", x.Name()))
+		if err == nil {
+			err = ctx.Err() // interrupted while we waited
+		}
+		if err != nil {
+			return nil, err
+		}
+		if yes {
+			chosen = append(chosen, x)
+		}
+	}
+	return chosen, nil
 }

@@ -47,6 +47,9 @@ func sshCommand(d *deps) *cli.Command {
 			if err != nil {
 				return err
 			}
+			if err := e.Awake(c.Context, access); err != nil {
+				return err
+			}
 			if c.IsSet("command") {
 				return d.runInBox(c.Context, e, access, c.String("command"), c.Bool("no-tty"))
 			}

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"fmt"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/berth-dev/berth/config"
@@ -13,15 +15,20 @@ func upCommand(d *deps) *cli.Command {
 		Usage:     "create, start and provision boxes",
 		ArgsUsage: "[NAME...]",
 		Description: "Without names: all boxes but those with autostart = false. A box that runs is left as it is,\n" +
-			"but for provisioning steps that always run or have not succeeded yet.",
+			"but for provisioning steps that always run or have not succeeded yet. What a box depends on comes\n" +
+			"up before it, named or not. Names may be patterns: berth up 'web-*'.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "no-provision", Usage: "run no provisioning steps"},
 			&cli.BoolFlag{Name: "no-destroy-on-error", Usage: "keep a new box that does not boot, to look at it"},
+			parallelFlag(),
 			&cli.DurationFlag{Name: "boot-timeout", Usage: "wait `TIME` for a box to answer, whatever the Envfile says"},
 		},
 		Action: func(c *cli.Context) error {
 			e, err := d.engine(false)
 			if err != nil {
+				return err
+			}
+			if e.Parallel, err = parallel(c); err != nil {
 				return err
 			}
 			boxes, err := engine.Select(e.Envfile, c.Args().Slice(), func(b *config.Box) bool { return b.Autostart })
@@ -37,6 +44,19 @@ func upCommand(d *deps) *cli.Command {
 	}
 }
 
+func parallelFlag() cli.Flag {
+	return &cli.IntFlag{Name: "parallel", Usage: "work on `N` boxes at once, 1 for one after the other (default: up to 10)"}
+}
+
+// parallel returns how many boxes are worked on at once, 0 for the default.
+func parallel(c *cli.Context) (int, error) {
+	n := c.Int("parallel")
+	if c.IsSet("parallel") && n < 1 {
+		return 0, &usageError{text: fmt.Sprintf("--parallel takes a number from 1 on, not %d", n)}
+	}
+	return n, nil
+}
+
 func provisionCommand(d *deps) *cli.Command {
 	return &cli.Command{
 		Name:      "provision",
@@ -45,10 +65,14 @@ func provisionCommand(d *deps) *cli.Command {
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all", Usage: "run all steps"},
 			&cli.StringSliceFlag{Name: "with", Usage: "run the steps of this `NAME` or type only (repeatable)"},
+			parallelFlag(),
 		},
 		Action: func(c *cli.Context) error {
 			e, err := d.engine(false)
 			if err != nil {
+				return err
+			}
+			if e.Parallel, err = parallel(c); err != nil {
 				return err
 			}
 			// Without names: the boxes that exist.

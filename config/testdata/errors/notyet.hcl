@@ -7,15 +7,8 @@ box "web" {
     protocol = "tpc" # ERROR: Invalid value
     host_ip  = "localhost" # ERROR: Invalid value
   }
-  folder "." { target = "/work" } # ERROR: Not supported yet
-  folder "x" { target = "/work/" } # ERROR: Not supported yet # ERROR: Duplicate folder
-  folder "y" { target = "rel" } # ERROR: Not supported yet # ERROR: Invalid value
   resources { disk = "1GiB" } # ERROR: Not supported yet
   provisioner "shell" "one" { before = "two" } # ERROR: Not supported yet # ERROR: Unknown provisioner
   provisioner "shell" { after = "all" } # ERROR: Not supported yet
   provisioner "shell" { cache = true } # ERROR: Not supported yet
-}
-box "n" {
-  count    = 1.5 # ERROR: Not supported yet # ERROR: Invalid value
-  for_each = "x" # ERROR: Not supported yet # ERROR: Conflicting arguments # ERROR: Wrong type
 }

@@ -54,7 +54,8 @@ func (l *local) Create(ctx context.Context, spec provider.Spec, report provider.
 	return b.make()
 }
 
-// checkSpec refuses what the provider cannot do.
+// checkSpec refuses what the provider cannot do. Folders need nothing: its boxes
+// have the host's files as they are.
 func checkSpec(spec provider.Spec) error {
 	if spec.Image == "none" {
 		return &provider.ArgError{Arg: "box.image", Err: provider.ErrImage}
