@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -89,12 +88,18 @@ func linkNames(id string) []string {
 
 // findLinks returns those of a box's links that are there.
 func findLinks(id string) ([]netlink.Link, error) {
-	all, err := netlink.LinkList()
-	if err != nil {
-		return nil, fmt.Errorf("list network links: %w", err)
+	var found []netlink.Link
+	for _, name := range linkNames(id) {
+		link, err := netlink.LinkByName(name)
+		if isLinkNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("find link %s: %w", name, err)
+		}
+		found = append(found, link)
 	}
-	names := linkNames(id)
-	return slices.DeleteFunc(all, func(l netlink.Link) bool { return !slices.Contains(names, l.Attrs().Name) }), nil
+	return found, nil
 }
 
 // removeLinks removes the host's ends of the box's veth pairs. The kernel does so
@@ -183,7 +188,7 @@ func (s store) sharedLeftovers() ([]string, error) {
 	if n, known, _ := s.loadNetwork(); known && len(records) == 0 {
 		found = append(found, "network "+n.Bridge)
 	}
-	links, err := netlink.LinkList()
+	links, err := dump(netlink.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list network links: %w", err)
 	}
