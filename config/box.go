@@ -31,7 +31,7 @@ type Box struct {
 	Provider     ProviderBlock
 	Provisioners []*Provisioner // in the order they run
 
-	Networks []Network // not used by the engine yet
+	Networks []Network // private networks, eth1 and up in this order
 	Forwards []Forward // not used by the engine yet
 	Folders  []Folder  // parents before what is in them; the project's folder unless that was taken away
 

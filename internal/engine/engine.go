@@ -30,6 +30,8 @@ type Engine struct {
 	Command string // the command line, for whoever meets its lock
 
 	Parallel int // how many boxes are worked on at once; 0: as many as make sense
+
+	rounds rounds
 }
 
 // Plugins gives out running plugins. It starts one at its first use.

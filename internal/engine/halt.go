@@ -98,7 +98,11 @@ func (e *Engine) downwards(ctx context.Context, verb string, boxes []*Existing, 
 // Halt stops boxes, by force at once or after the time that the Envfile gives
 // each. It goes on after a failure and returns all of them.
 func (e *Engine) Halt(ctx context.Context, boxes []*Existing, force bool) error {
-	return e.downwards(ctx, "halt", boxes, func(ctx context.Context, x *Existing) error { return e.halt(ctx, x, force) })
+	err := e.downwards(ctx, "halt", boxes, func(ctx context.Context, x *Existing) error { return e.halt(ctx, x, force) })
+	if len(boxes) > 0 {
+		e.tell(ctx, boxes[0].voice)
+	}
+	return err
 }
 
 func (e *Engine) halt(ctx context.Context, x *Existing, force bool) error {
@@ -171,6 +175,7 @@ func (e *Engine) destroy(ctx context.Context, x *Existing) error {
 	if err := e.Home.Remove(x.record.ID); err != nil {
 		return err
 	}
+	e.tell(ctx, x.voice)
 	x.voice.Say("destroyed")
 	return nil
 }

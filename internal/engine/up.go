@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/berth-dev/berth/config"
 	"github.com/berth-dev/berth/internal/guest"
 	"github.com/berth-dev/berth/internal/state"
+	"github.com/berth-dev/berth/internal/ui"
 	"github.com/berth-dev/berth/provider"
 )
 
@@ -147,12 +149,13 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 	}
 	if now.State == provider.Running {
 		t.voice.Say("is running")
-		if err := e.enterable(t, now.SSHAddr, t.record.Facts); err != nil {
+		if err := e.enterable(t, now, t.record.Facts); err != nil {
 			return err
 		}
 		if err := e.settleChanges(ctx, t); err != nil {
 			return err
 		}
+		defer e.tellWhile(ctx, t.voice)()
 		return e.settleSteps(ctx, t, o, nil)
 	}
 	client, err := e.boot(ctx, t, o)
@@ -228,7 +231,9 @@ func (e *Engine) rollBack(ctx context.Context, t *target, cause error) error {
 	if err != nil && !errors.Is(err, provider.ErrNotFound) {
 		return errors.Join(cause, fmt.Errorf("what was made so far could not be removed (berth destroy tries again): %w", err))
 	}
-	return errors.Join(cause, e.Home.Remove(t.id))
+	err = e.Home.Remove(t.id)
+	e.tell(ctx, t.voice)
+	return errors.Join(cause, err)
 }
 
 // boot starts the box and waits until it can be entered.
@@ -250,9 +255,10 @@ func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Clien
 	if err != nil {
 		return nil, err
 	}
-	if err := e.enterable(t, now.SSHAddr, e.facts(t)); err != nil {
+	if err := e.enterable(t, now, e.facts(t)); err != nil {
 		return nil, err
 	}
+	defer e.tellWhile(ctx, t.voice)()
 	timeout := t.box.BootTimeout
 	if o.BootTimeout > 0 {
 		timeout = o.BootTimeout
@@ -267,13 +273,17 @@ func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Clien
 
 // enterable records where the box is entered, for commands that ask nobody, and
 // what it was started with.
-func (e *Engine) enterable(t *target, addr string, facts map[string]string) error {
+func (e *Engine) enterable(t *target, now provider.Box, facts map[string]string) error {
 	r := t.record
-	if r.SSH.Addr == addr && r.Root == e.Envfile.Root && r.Project == e.Envfile.Project.Name &&
-		!r.Suspended && maps.Equal(r.Facts, facts) {
+	var networks []state.Network
+	for _, n := range now.Networks {
+		networks = append(networks, state.Network{Name: n.Name, IP: n.IP})
+	}
+	if r.SSH.Addr == now.SSHAddr && r.Root == e.Envfile.Root && r.Project == e.Envfile.Project.Name &&
+		slices.Equal(r.Networks, networks) && !r.Suspended && maps.Equal(r.Facts, facts) {
 		return nil
 	}
-	r.SSH.Addr, r.Root, r.Project = addr, e.Envfile.Root, e.Envfile.Project.Name
+	r.SSH.Addr, r.Root, r.Project, r.Networks = now.SSHAddr, e.Envfile.Root, e.Envfile.Project.Name, networks
 	r.Suspended, r.Facts = false, facts
 	return e.Home.Save(r)
 }
@@ -282,14 +292,15 @@ func (e *Engine) enterable(t *target, addr string, facts map[string]string) erro
 func (e *Engine) spec(t *target, keys state.Keys) provider.Spec {
 	b, r := t.box, t.box.Resources
 	spec := provider.Spec{
-		ID: t.id, Project: e.Envfile.Project.Name, Name: b.Name, Hostname: b.Hostname,
+		ID: t.id, Project: e.Envfile.Project.Name, ProjectID: e.Project.ID, Name: b.Name, Hostname: b.Hostname,
 		Image: t.record.Image, User: b.SSH.User, Env: e.env(b),
 		AuthorizedKey: keys.Public, HostKey: keys.HostPrivate,
 		Resources: provider.Resources{
 			CPUs: r.CPUs, CPUWeight: r.CPUWeight, CPUSet: r.CPUSet, Memory: r.Memory, Swap: r.Swap, PIDs: r.PIDs,
 			IO: provider.IO(r.IO),
 		},
-		Folders: e.specFolders(b),
+		Folders:  e.specFolders(b),
+		Networks: e.networks(b),
 	}
 	if b.HostCA {
 		spec.CACertificates = e.Host.Certificates
@@ -300,6 +311,10 @@ func (e *Engine) spec(t *target, keys state.Keys) provider.Spec {
 // report shows the provider's news.
 func (t *target) report() provider.Report {
 	return func(ev provider.Event) {
+		if ev.Warning {
+			t.voice.Warn("%s", ui.Printable(ev.Text, false))
+			return
+		}
 		if ev.Total > 0 {
 			t.voice.Progress(fmt.Sprintf("%s (%d%%)", ev.Text, ev.Done*100/ev.Total))
 			return

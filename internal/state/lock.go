@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,6 +74,44 @@ func (h *Home) Lock(id, command string) (unlock func(), err error) {
 			}
 			f.Close()
 		}, nil
+	}
+}
+
+// lockPoll is how often a lock that is waited for is tried.
+const lockPoll = 10 * time.Millisecond
+
+// LockProject takes a lock for what concerns all boxes of a project, waiting for
+// whoever has it; nobody keeps it for long.
+func (h *Home) LockProject(ctx context.Context, id string) (unlock func(), err error) {
+	path := h.projectFile(id) + ".lock"
+	if err := h.make(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	tick := time.NewTicker(lockPoll)
+	defer tick.Stop()
+	for {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("lock the project: %w", err)
+		}
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil && isAt(f, path) { // else it was removed with its project
+			return func() {
+				if _, err := os.Stat(h.projectFile(id)); errors.Is(err, os.ErrNotExist) && isAt(f, path) {
+					_ = os.Remove(path) // the project's last box went meanwhile
+				}
+				f.Close()
+			}, nil
+		}
+		f.Close()
+		if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock the project: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for another berth command in this project: %w", ctx.Err())
+		case <-tick.C:
+		}
 	}
 }
 

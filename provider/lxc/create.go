@@ -45,7 +45,8 @@ func (p *lxcProvider) Create(ctx context.Context, spec provider.Spec, report pro
 	if err := p.checkUser(img, spec.User); err != nil {
 		return err
 	}
-	r = record{ID: spec.ID, Project: spec.Project, Name: spec.Name, Image: spec.Image, Layers: []string{img.Layer}}
+	r = record{ID: spec.ID, Project: spec.Project, Name: spec.Name, Image: spec.Image, Layers: []string{img.Layer},
+		Hostname: spec.Hostname}
 	if err := p.lease(ctx, &r); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func sshConfigCommand(d *deps) *cli.Command {
 				if len(hosts) != 1 {
 					return &usageError{text: "--host is for one box: name it"}
 				}
-				hosts[0].name = alias
+				hosts[0].names = []string{alias}
 			}
 			if c.Bool("json") {
 				return writeSSHJSON(d.ui.Out, hosts)
@@ -54,7 +54,7 @@ func sshConfigCommand(d *deps) *cli.Command {
 
 // sshHost is a host of ssh_config(5).
 type sshHost struct {
-	name    string
+	names   []string // the first is the box's own
 	options []sshOption
 }
 
@@ -68,7 +68,7 @@ func sshHosts(e *engine.Engine, boxes []*config.Box, named bool) ([]sshHost, err
 			return nil, err
 		}
 		if err == nil {
-			hosts = append(hosts, sshHost{b.Name, sshOptions(a)})
+			hosts = append(hosts, sshHost{engine.Names(b.Name, e.Envfile.Project.Name), sshOptions(a)})
 		}
 	}
 	if len(hosts) == 0 {
@@ -108,7 +108,7 @@ func sshOptions(a engine.Access) []sshOption {
 }
 
 func (h sshHost) write(w io.Writer) {
-	fmt.Fprintf(w, "Host %s\n", h.name)
+	fmt.Fprintf(w, "Host %s\n", strings.Join(h.names, " "))
 	for _, o := range h.options {
 		fmt.Fprintf(w, "  %s %s\n", o.key, o.quoted())
 	}
@@ -117,7 +117,10 @@ func (h sshHost) write(w io.Writer) {
 func writeSSHJSON(w io.Writer, hosts []sshHost) error {
 	all := make([]map[string]string, 0, len(hosts))
 	for _, h := range hosts {
-		m := map[string]string{"Host": h.name}
+		m := map[string]string{"Host": h.names[0]}
+		if len(h.names) > 1 {
+			m["Alias"] = h.names[1]
+		}
 		for _, o := range h.options {
 			m[o.key] = o.value
 		}

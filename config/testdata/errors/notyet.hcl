@@ -1,7 +1,5 @@
 defaults { image = "debian:bookworm" }
 box "web" {
-  network "backend" { ip = "10.60.0.10/24" } # ERROR: Not supported yet
-  network "Back" { ip = "10.60.0.0/24" } # ERROR: Not supported yet # ERROR: Invalid name # ERROR: Invalid value
   forward "http" { guest = 80 } # ERROR: Not supported yet
   forward "none" {} # ERROR: Not supported yet # ERROR: Missing argument
   forward "bad" { # ERROR: Not supported yet
