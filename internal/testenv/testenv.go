@@ -55,7 +55,8 @@ func listed(variable, name string) bool {
 }
 
 // Has tells whether the machine has what is named "root", "lxc", "sshd", "net",
-// "sudo", "bash", "nft" or "nsenter", and what is missing if not.
+// "nft", "nsenter", "iptables-nft", "iptables-legacy", "sudo" or "bash", and what
+// is missing if not.
 func Has(name string) (ok bool, reason string) {
 	switch name {
 	case "root":
@@ -77,7 +78,7 @@ func Has(name string) (ok bool, reason string) {
 		}
 	case "net":
 		return hasNet()
-	case "sudo", "bash", "nft", "nsenter":
+	case "sudo", "bash", "nft", "nsenter", "iptables-nft", "iptables-legacy":
 		if _, err := exec.LookPath(name); err != nil {
 			return false, name + " not found"
 		}

@@ -1,11 +1,15 @@
 package lxc
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/berth-dev/berth/internal/testenv"
 	"github.com/berth-dev/berth/provider"
 )
 
@@ -76,6 +80,11 @@ func TestRealForwardDrop(t *testing.T) {
 	for _, want := range []string{`iifname "berth0"`, `comment "berth:berth0"`, `iifname "` + privateBridge(p.store.root, web.ProjectID, "backend") + `"`} {
 		if !strings.Contains(rules, want) {
 			t.Errorf("%s is not in\n%s", want, rules)
+		}
+	}
+	if ok, _ := testenv.Has("iptables-nft"); ok { // it refuses to list what it does not understand
+		if list := host(t, "iptables-nft -S FORWARD"); !strings.Contains(list, "--ctstate RELATED,ESTABLISHED") || !strings.Contains(list, "-i berth0") {
+			t.Errorf("iptables lists\n%s", list)
 		}
 	}
 	// Nobody from outside gets in by our rules.
@@ -151,5 +160,56 @@ nft add rule inet firewalld filter_FORWARD ct state established,related accept
 nft add rule inet firewalld filter_FORWARD reject with icmpx admin-prohibited`)
 	if w := restart(t, p, box); !strings.Contains(w, "firewall-cmd --permanent --zone=trusted --add-interface=berth0") {
 		t.Errorf("warned of %q", w)
+	}
+}
+
+// The old iptables has tables of its own, which only its program can change.
+func TestRealLegacyDrop(t *testing.T) {
+	testenv.NeedTool(t, "iptables-legacy")
+	if !ownNetwork(t) {
+		return
+	}
+	world(t)
+	p := realStore(t)
+	box := realSpec(t, p, "shop", "box")
+	host(t, "iptables-legacy -P FORWARD DROP")
+	if w := restart(t, p, box); w != "" {
+		t.Errorf("warned of %q", w)
+	}
+	if !reaches(t, p, box, worldAddr) {
+		t.Error("the old iptables keeps the box from the world")
+	}
+	restart(t, p, box)
+	if got := strings.Count(host(t, "iptables-legacy -S"), "berth:berth0"); got != 2 {
+		t.Errorf("there are %d rules", got)
+	}
+	// The program is not installed, as far as Berth can see.
+	empty, err := os.MkdirTemp("/var/tmp", "berth-test-") // the box's start covers the folder of t.TempDir
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(empty) })
+	host(t, "iptables-legacy -F FORWARD")
+	path := os.Getenv("PATH")
+	for _, tool := range []string{"lxc-start", "lxc-stop", "lxc-info", "cat"} {
+		found, err := exec.LookPath(tool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(found, filepath.Join(empty, tool)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", empty)
+	if w := restart(t, p, box); !strings.Contains(w, "iptables-legacy -I FORWARD 1 -i berth0 -j ACCEPT") {
+		t.Errorf("warned of %q", w)
+	}
+	t.Setenv("PATH", path)
+	restart(t, p, box)
+	if err := p.Destroy(t.Context(), box.ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	if left := host(t, "iptables-legacy -S"); strings.Contains(left, "berth") || !strings.Contains(left, "-P FORWARD DROP") {
+		t.Errorf("left of the firewall is\n%s", left)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 
@@ -29,18 +28,13 @@ func editInBox(pid int, idBase uint32, dir, name string, edit func(string) (stri
 		return err
 	}
 	defer unix.Close(root)
-	done := make(chan error, 1)
-	go func() {
-		// Never unlocked: the runtime ends the thread with the goroutine. Leaving
-		// fsuid 0 takes the thread's rights over files (capabilities(7)).
-		runtime.LockOSThread()
-		err := setFSIDs(int(idBase))
-		if err == nil {
-			err = editBeneath(root, dir, name, edit)
+	return onOwnThread(func() error {
+		// Leaving fsuid 0 takes the thread's rights over files (capabilities(7)).
+		if err := setFSIDs(int(idBase)); err != nil {
+			return err
 		}
-		done <- err
-	}()
-	return <-done
+		return editBeneath(root, dir, name, edit)
+	})
 }
 
 // boxRoot opens the root folder of a box, and makes sure that it is that of the

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -47,17 +46,12 @@ func inMountNamespace(ctx context.Context, d disk, f func() error) error {
 	if err := os.MkdirAll(stage, 0o700); err != nil {
 		return fmt.Errorf("make %s: %w", stage, err)
 	}
-	done := make(chan error, 1)
-	go func() {
-		// Never unlocked: the runtime ends the thread with the goroutine.
-		runtime.LockOSThread()
-		err := d.mount(ctx)
-		if err == nil {
-			err = f()
+	return onOwnThread(func() error {
+		if err := d.mount(ctx); err != nil {
+			return err
 		}
-		done <- err
-	}()
-	return <-done
+		return f()
+	})
 }
 
 // mount builds the stage on the calling thread, in a new mount namespace.

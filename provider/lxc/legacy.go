@@ -51,7 +51,7 @@ func letThroughLegacy(bridge string, private bool) error {
 		return err
 	}
 	chain := legacyChain(out)
-	if chain == "" || strings.Contains(out, legacyComment(bridge)+" ") {
+	if chain == "" || hasLegacyRules(out, bridge) {
 		return nil
 	}
 	rules := [][]string{{"-i", bridge}}
@@ -67,8 +67,17 @@ func letThroughLegacy(bridge string, private bool) error {
 	return nil
 }
 
-// legacyComment is how iptables -S writes the comment of our rules.
-func legacyComment(bridge string) string { return "--comment " + ruleTag(bridge) }
+// legacyRule finds our rules in what iptables -S writes; it quotes some comments.
+var legacyRule = regexp.MustCompile(`(?m)^-A (\S+ .*--comment "?berth:([^" ]+)"? .*)$`)
+
+func hasLegacyRules(out, bridge string) bool {
+	for _, m := range legacyRule.FindAllStringSubmatch(out, -1) {
+		if m[2] == bridge {
+			return true
+		}
+	}
+	return false
+}
 
 // legacyChain reads from what iptables -S writes where rules of ours belong;
 // empty when nothing there can drop anything.
@@ -82,8 +91,6 @@ func legacyChain(out string) string {
 	return ""
 }
 
-var legacyRule = regexp.MustCompile(`(?m)^-A (\S+ .*--comment berth:(\S+) .*)$`)
-
 // removeLegacyRules does in the old iptables what removeRules does.
 func removeLegacyRules(gone func(bridge string) bool) error {
 	out, found, err := legacy("-S")
@@ -92,7 +99,7 @@ func removeLegacyRules(gone func(bridge string) bool) error {
 	}
 	for _, m := range legacyRule.FindAllStringSubmatch(out, -1) {
 		if gone(m[2]) {
-			if _, _, err := legacy(append([]string{"-D"}, strings.Fields(m[1])...)...); err != nil {
+			if _, _, err := legacy(append([]string{"-D"}, strings.Fields(strings.ReplaceAll(m[1], `"`, ""))...)...); err != nil {
 				return err
 			}
 		}

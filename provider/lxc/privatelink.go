@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/vishvananda/netlink"
@@ -15,11 +16,18 @@ import (
 // isUp reports whether the network is made, whole.
 func (p private) isUp(root string) bool {
 	link, err := netlink.LinkByName(p.Bridge)
-	if err != nil || link.Attrs().Alias != p.alias(root) || link.Attrs().Flags&net.FlagUp == 0 || !hasTables(p.Bridge, privateFamilies) {
+	if err != nil || !ownsPrivate(root, link) || link.Attrs().Flags&net.FlagUp == 0 || !hasTables(p.Bridge, privateFamilies) {
 		return false
 	}
 	addrs, err := netlink.AddrList(link, netlink.FAMILY_ALL)
 	return err == nil && slices.ContainsFunc(addrs, func(a netlink.Addr) bool { return a.IPNet.String() == p.gateway().String() })
+}
+
+// ownsPrivate reports whether a link is a private bridge of the data folder. Its
+// name says of which network; the project's name in the alias may have changed.
+func ownsPrivate(root string, link netlink.Link) bool {
+	owner, private, ours := ownerOf(link.Attrs().Alias)
+	return ours && private != "" && owner == root
 }
 
 // make creates or completes the bridge. The table comes before the address, so
@@ -38,7 +46,7 @@ func (p private) make(root string) error {
 		return fmt.Errorf("find bridge %s: %w", p.Bridge, err)
 	}
 	// One without an alias was made by a process that was killed at this line.
-	if a := link.Attrs().Alias; a != p.alias(root) && a != "" {
+	if !ownsPrivate(root, link) && link.Attrs().Alias != "" {
 		return fmt.Errorf("there is a link %s already, which is not of this network: remove it (ip link del %[1]s)", p.Bridge)
 	}
 	if err := netlink.LinkSetAlias(link, p.alias(root)); err != nil {
@@ -119,7 +127,32 @@ func (s store) removeIdle(but string) error {
 			errs = append(errs, s.removePrivate(p))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.removeLocks(all))...)
+}
+
+// removeLocks removes the locks of networks that were never made.
+func (s store) removeLocks(known []private) error {
+	locks, err := filepath.Glob(s.privateFile("*", "lock"))
+	if err != nil {
+		return err
+	}
+	for _, l := range locks {
+		if slices.ContainsFunc(known, func(p private) bool { return l == s.privateFile(p.Bridge, "lock") }) {
+			continue
+		}
+		unlock, free, err := tryLock(l)
+		if err != nil {
+			return err
+		}
+		if free {
+			err = os.Remove(l)
+			unlock()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s store) removePrivate(p private) error {
@@ -132,7 +165,7 @@ func (s store) removePrivate(p private) error {
 		return nil
 	}
 	link, err := netlink.LinkByName(p.Bridge)
-	if err == nil && link.Attrs().Alias == p.alias(s.root) {
+	if err == nil && ownsPrivate(s.root, link) {
 		if err := removeBridge(link); err != nil {
 			return err
 		}
