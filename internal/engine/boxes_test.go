@@ -84,7 +84,7 @@ func TestUpOneAfterTheOther(t *testing.T) {
 }
 
 func TestUpFailure(t *testing.T) {
-	e, f, out := newEngine(t, chain+"box \"apart\" {\n  message = \"here I am\"\n}\nbox \"bad\" {}\n")
+	e, f, out := newEngine(t, chain+"box \"apart\" {\n  message = \"here I am\"\n}\nbox \"bad\" { message = \"not me\" }\n")
 	f.on = func(_ context.Context, call string) error {
 		if name := boxOf(call); name == "db" || name == "bad" {
 			return errors.New("boom")
