@@ -84,6 +84,9 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 		if err := e.enterable(t, now.SSHAddr); err != nil {
 			return err
 		}
+		if err := e.copyFolders(ctx, t); err != nil {
+			return err
+		}
 		return e.settleSteps(ctx, t, o, nil)
 	}
 	client, err := e.boot(ctx, t, o)
@@ -94,6 +97,9 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 		return err
 	}
 	defer client.Close()
+	if err := e.copyFolders(ctx, t); err != nil {
+		return err
+	}
 	return e.settleSteps(ctx, t, o, client)
 }
 

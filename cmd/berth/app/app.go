@@ -78,7 +78,7 @@ func newApp(d *deps) *cli.App {
 		Commands: []*cli.Command{
 			initCommand(d), validateCommand(d),
 			upCommand(d), provisionCommand(d), haltCommand(d), destroyCommand(d),
-			sshCommand(d), sshConfigCommand(d), cpCommand(d), statusCommand(d),
+			sshCommand(d), sshConfigCommand(d), cpCommand(d), rsyncCommand(d), statusCommand(d),
 			pluginCommand(d), versionCommand(d),
 		},
 	}
