@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -174,7 +175,7 @@ func (e *Engine) hostsFor(reader member, all []member) []provider.Host {
 	var hosts []provider.Host
 	for _, m := range all {
 		if ip := addressFor(reader.now, m.now); m.up && m.record != reader.record && ip != "" {
-			hosts = append(hosts, provider.Host{IP: ip, Names: Names(m.record.Name, m.record.Project)})
+			hosts = append(hosts, provider.Host{IP: ip, Names: Names(m.record.Name, cmp.Or(e.Envfile.Project.Name, m.record.Project))})
 		}
 	}
 	return hosts

@@ -156,6 +156,9 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 			return err
 		}
 		defer e.tellWhile(ctx, t.voice)()
+		if err := e.copyFolders(ctx, t); err != nil {
+			return err
+		}
 		return e.settleSteps(ctx, t, o, nil)
 	}
 	client, err := e.boot(ctx, t, o)
@@ -166,6 +169,9 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 		return err
 	}
 	defer client.Close()
+	if err := e.copyFolders(ctx, t); err != nil {
+		return err
+	}
 	return e.settleSteps(ctx, t, o, client)
 }
 
