@@ -38,6 +38,15 @@ func (e *Engine) networks(b *config.Box) []provider.Network {
 	return all
 }
 
+// wanted are networks as far as they concern the box itself.
+func wanted(networks []provider.Network) []provider.Network {
+	var own []provider.Network
+	for _, n := range networks {
+		own = append(own, provider.Network{Name: n.Name, IP: n.IP, Subnet: n.Subnet})
+	}
+	return own
+}
+
 // rounds are the times at which the project's boxes are told where the others
 // are. A round tells all of them all, from how things are when it begins; so any
 // number of boxes that come up meanwhile need one more.
@@ -79,7 +88,7 @@ func (e *Engine) tell(ctx context.Context, voice *ui.Box) {
 		return
 	}
 	if r.err != nil {
-		voice.Warn("not all boxes know where the others are (berth up tells them again): %s", ui.Printable(r.err.Error(), false))
+		voice.Warn("not all boxes know where the others are (they are told again when one starts or halts): %s", ui.Printable(r.err.Error(), false))
 	}
 }
 

@@ -27,7 +27,7 @@ func (e *Engine) facts(t *target) map[string]string {
 	facts := map[string]string{}
 	for name, value := range map[string]any{
 		"hostname": s.Hostname, "env": s.Env, limitsFact: s.Resources, "provider": string(t.args),
-		"network": s.Networks, "folder": s.Folders, "host_ca": s.CACertificates,
+		"network": wanted(s.Networks), "folder": s.Folders, "host_ca": s.CACertificates,
 	} {
 		b, err := json.Marshal(value)
 		if err != nil {

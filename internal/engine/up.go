@@ -155,7 +155,6 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 		if err := e.settleChanges(ctx, t); err != nil {
 			return err
 		}
-		defer e.tellWhile(ctx, t.voice)()
 		if err := e.copyFolders(ctx, t); err != nil {
 			return err
 		}
@@ -286,7 +285,7 @@ func (e *Engine) enterable(t *target, now provider.Box, facts map[string]string)
 		networks = append(networks, state.Network{Name: n.Name, IP: n.IP})
 	}
 	if r.SSH.Addr == now.SSHAddr && r.Root == e.Envfile.Root && r.Project == e.Envfile.Project.Name &&
-		slices.Equal(r.Networks, networks) && !r.Suspended && maps.Equal(r.Facts, facts) {
+		!r.Suspended && maps.Equal(r.Facts, facts) && slices.Equal(r.Networks, networks) {
 		return nil
 	}
 	r.SSH.Addr, r.Root, r.Project, r.Networks = now.SSHAddr, e.Envfile.Root, e.Envfile.Project.Name, networks
@@ -305,8 +304,7 @@ func (e *Engine) spec(t *target, keys state.Keys) provider.Spec {
 			CPUs: r.CPUs, CPUWeight: r.CPUWeight, CPUSet: r.CPUSet, Memory: r.Memory, Swap: r.Swap, PIDs: r.PIDs,
 			IO: provider.IO(r.IO),
 		},
-		Folders:  e.specFolders(b),
-		Networks: e.networks(b),
+		Networks: e.networks(b), Folders: e.specFolders(b),
 	}
 	if b.HostCA {
 		spec.CACertificates = e.Host.Certificates

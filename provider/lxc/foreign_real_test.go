@@ -53,8 +53,8 @@ func TestRealForwardDrop(t *testing.T) {
 		return
 	}
 	world(t)
-	p := realStore(t)
-	db, web := realSpec(t, p, "shop", "db"), realSpec(t, p, "shop", "web")
+	p := realStore(t, bookworm)
+	db, web := realSpec(t, p, "shop", "db", bookworm), realSpec(t, p, "shop", "web", bookworm)
 	db.Networks = append(backend("10.60.0.10/24"), provider.Network{Name: "six", IP: "fd00:60::10/64"})
 	web.Networks = append(backend("10.60.0.11/24"), provider.Network{Name: "six", IP: "fd00:60::11/64"})
 	all := func(when string) {
@@ -138,8 +138,8 @@ func TestRealForeignDrop(t *testing.T) {
 		return
 	}
 	world(t)
-	p := realStore(t)
-	box := realSpec(t, p, "shop", "box")
+	p := realStore(t, bookworm)
+	box := realSpec(t, p, "shop", "box", bookworm)
 	host(t, `nft add table inet fw; nft 'add chain inet fw pass { type filter hook forward priority 0; policy drop; }'`)
 	w := restart(t, p, box)
 	if reaches(t, p, box, worldAddr) || !strings.Contains(w, `"pass" of the table "fw"`) {
@@ -170,8 +170,8 @@ func TestRealLegacyDrop(t *testing.T) {
 		return
 	}
 	world(t)
-	p := realStore(t)
-	box := realSpec(t, p, "shop", "box")
+	p := realStore(t, bookworm)
+	box := realSpec(t, p, "shop", "box", bookworm)
 	host(t, "iptables-legacy -P FORWARD DROP")
 	if w := restart(t, p, box); w != "" {
 		t.Errorf("warned of %q", w)

@@ -25,7 +25,7 @@ func ownNetwork(t *testing.T) bool {
 	const child = "BERTH_TEST_OWN_NETWORK"
 	if os.Getenv(child) == "" {
 		testenv.NeedNet(t)
-		realImages(t, "debian:bookworm")
+		realImages(t, bookworm)
 		cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=4m")
 		cmd.Env = append(os.Environ(), child+"=1")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}

@@ -62,8 +62,8 @@ func TestRealPrivateNetwork(t *testing.T) {
 	if !ownNetwork(t) {
 		return
 	}
-	p := realStore(t)
-	db, web := realSpec(t, p, "shop", "db"), realSpec(t, p, "shop", "web")
+	p := realStore(t, bookworm)
+	db, web := realSpec(t, p, "shop", "db", bookworm), realSpec(t, p, "shop", "web", bookworm)
 	db.Networks = append(backend("10.60.0.10/24"), provider.Network{Name: "six", IP: "fd00:60::10/64"}, provider.Network{Name: "own"})
 	web.Networks = []provider.Network{
 		{Name: "six", Subnet: "fd00:60::/64", Reserved: []string{"fd00:60::10"}},
@@ -156,8 +156,8 @@ func TestRealPrivateIsolation(t *testing.T) {
 	if !ownNetwork(t) {
 		return
 	}
-	p := realStore(t)
-	db, evil := realSpec(t, p, "shop", "db"), realSpec(t, p, "other", "evil")
+	p := realStore(t, bookworm)
+	db, evil := realSpec(t, p, "shop", "db", bookworm), realSpec(t, p, "other", "evil", bookworm)
 	db.Networks = append(backend("10.60.0.10/24"), provider.Network{Name: "six", IP: "fd00:60::10/64"})
 	evil.Networks = []provider.Network{{Name: "backend", IP: "10.61.0.10/24"}}
 	target := start(t, p, db)
@@ -228,7 +228,7 @@ func TestRealPrivateIsolation(t *testing.T) {
 	if err := p.Stop(t.Context(), evil.ID, 0, nil); err != nil {
 		t.Fatal(err)
 	}
-	web := realSpec(t, p, "shop", "web")
+	web := realSpec(t, p, "shop", "web", bookworm)
 	web.Networks = []provider.Network{{Name: "backend", IP: "10.60.0.11/24"}, {Name: "six", IP: "fd00:60::11/64"}}
 	start(t, p, web)
 	start(t, p, evil)
@@ -242,8 +242,8 @@ func TestRealPrivateTrouble(t *testing.T) {
 	if !ownNetwork(t) {
 		return
 	}
-	p := realStore(t)
-	db := realSpec(t, p, "shop", "db")
+	p := realStore(t, bookworm)
+	db := realSpec(t, p, "shop", "db", bookworm)
 	db.Networks = backend("10.60.0.10/24")
 	fails := func(spec provider.Spec, parts ...string) {
 		t.Helper()
@@ -262,15 +262,15 @@ func TestRealPrivateTrouble(t *testing.T) {
 	host(t, "ip link del tun7")
 	start(t, p, db)
 
-	same := realSpec(t, p, "shop", "same")
+	same := realSpec(t, p, "shop", "same", bookworm)
 	same.Networks = backend("10.60.0.10/24")
 	fails(same, "10.60.0.10", db.ID, "which runs")
 
-	grown := realSpec(t, p, "shop", "grown")
+	grown := realSpec(t, p, "shop", "grown", bookworm)
 	grown.Networks = []provider.Network{{Name: "backend", IP: "10.60.4.9/22"}}
 	fails(grown, "10.60.0.0/24", "10.60.4.0/22", db.ID)
 
-	other := realSpec(t, p, "other", "db")
+	other := realSpec(t, p, "other", "db", bookworm)
 	other.Networks = []provider.Network{{Name: "private", IP: "10.60.0.130/25"}}
 	fails(other, `network "private"`, "10.60.0.128/25", `"backend" of project "shop"`)
 	// Once its boxes are halted, the network is free.

@@ -22,22 +22,21 @@ import (
 // images that tests keep between runs, and a box for it.
 func realProvider(t *testing.T) (*lxcProvider, provider.Spec) {
 	t.Helper()
-	return realProviderOf(t, "debian:bookworm")
+	return realProviderOf(t, bookworm)
 }
+
+// bookworm is the image of tests that need no other.
+const bookworm = "debian:bookworm"
 
 func realProviderOf(t *testing.T, image string) (*lxcProvider, provider.Spec) {
 	t.Helper()
 	testenv.NeedLXC(t)
 	testenv.NeedNet(t)
-	realImages(t, image)
-	p := realStore(t)
-	spec := realSpec(t, p, "test", "box")
-	spec.Image = image
-	return p, spec
+	p := realStore(t, image)
+	return p, realSpec(t, p, "test", "box", image)
 }
 
-// realImages returns the folder with the images that tests keep between runs, with
-// image in it.
+// realImages returns the folder with the images that tests keep between runs.
 func realImages(t *testing.T, image string) string {
 	t.Helper()
 	cache := os.Getenv("BERTH_TEST_CACHE")
@@ -52,9 +51,9 @@ func realImages(t *testing.T, image string) string {
 }
 
 // realStore returns a provider with a data folder of its own.
-func realStore(t *testing.T) *lxcProvider {
+func realStore(t *testing.T, image string) *lxcProvider {
 	t.Helper()
-	cache, dir := realImages(t, "debian:bookworm"), t.TempDir()
+	cache, dir := realImages(t, image), t.TempDir()
 	for _, name := range []string{"images", "layers"} {
 		if err := os.Symlink(filepath.Join(cache, name), filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
@@ -73,7 +72,7 @@ func realStore(t *testing.T) *lxcProvider {
 }
 
 // realSpec returns a box of a project, which is destroyed with the test.
-func realSpec(t *testing.T, p *lxcProvider, project, name string) provider.Spec {
+func realSpec(t *testing.T, p *lxcProvider, project, name, image string) provider.Spec {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -90,7 +89,7 @@ func realSpec(t *testing.T, p *lxcProvider, project, name string) provider.Spec 
 	dir := p.store.root
 	spec := provider.Spec{
 		ID: project + "-" + name + "-" + shortHash(dir+project+name), Project: project, ProjectID: shortHash(dir + project), Name: name,
-		Hostname: "hull", Image: "debian:bookworm", User: "dev",
+		Hostname: "hull", Image: image, User: "dev",
 		AuthorizedKey: string(ssh.MarshalAuthorizedKey(key)), HostKey: pem.EncodeToMemory(block),
 	}
 	t.Cleanup(func() {
