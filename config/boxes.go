@@ -136,5 +136,6 @@ func (d *decoder) checkBoxes(e *Envfile) {
 		d.checkProvisioners(b)
 	}
 	d.again = false
+	d.checkForwards(e)
 	d.checkDependencies(e)
 }

@@ -8,7 +8,6 @@ import "github.com/hashicorp/hcl/v2"
 func notYet(name string) bool {
 	switch name {
 	case "network",
-		"forward",
 		"disk",
 		"before",
 		"after",

@@ -130,6 +130,15 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 	if err != nil && !missing {
 		return fmt.Errorf("the state of the box is unknown, so nothing was done: %w", err)
 	}
+	running := ""
+	if now.State == provider.Running {
+		running = now.SSHAddr
+	}
+	ports, err := e.claimForwards(ctx, t, running)
+	if err != nil {
+		return err
+	}
+	defer ports.close()
 	if missing || t.record == nil || !t.record.Made {
 		if err := e.create(ctx, t, missing); err != nil {
 			return err
@@ -153,6 +162,9 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 		if err := e.settleChanges(ctx, t); err != nil {
 			return err
 		}
+		if err := e.startForwards(ctx, t, ports); err != nil {
+			return err
+		}
 		return e.settleSteps(ctx, t, o, nil)
 	}
 	client, err := e.boot(ctx, t, o)
@@ -163,6 +175,9 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 		return err
 	}
 	defer client.Close()
+	if err := e.startForwards(ctx, t, ports); err != nil {
+		return err
+	}
 	return e.settleSteps(ctx, t, o, client)
 }
 
