@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/berth-dev/berth/config"
 	"github.com/berth-dev/berth/internal/forward"
@@ -116,7 +117,7 @@ func (e *Engine) boxWith(taken *forward.TakenError) string {
 		switch {
 		case pid != 0 && (pid == taken.Holder.PID || holds(dir, taken.End)):
 			return name
-		case holder != 0 && holder == taken.Holder.PID && holder != os.Getpid():
+		case holder != 0 && holder == taken.Holder.PID && holder != os.Getpid() && strings.HasPrefix(taken.Holder.Name, "berth"):
 			return name + ", which is coming up"
 		}
 	}

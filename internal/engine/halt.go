@@ -168,7 +168,7 @@ func (e *Engine) destroy(ctx context.Context, x *Existing) error {
 	defer unlock()
 	x.voice.Stage("destroying")
 	if err := e.endForwards(ctx, x.record.ID, true); err != nil {
-		return fmt.Errorf("destroy %s: %w", x.Name(), err)
+		return err
 	}
 	t := &target{voice: x.voice}
 	if err := p.Destroy(ctx, x.record.ID, t.report()); err != nil && !errors.Is(err, provider.ErrNotFound) {

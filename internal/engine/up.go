@@ -131,7 +131,7 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 		return fmt.Errorf("the state of the box is unknown, so nothing was done: %w", err)
 	}
 	running := ""
-	if now.State == provider.Running {
+	if now.State == provider.Running || now.State == provider.Frozen {
 		running = now.SSHAddr
 	}
 	ports, err := e.claimForwards(ctx, t, running)

@@ -21,7 +21,8 @@ const (
 	attemptLimit = 20 * time.Second
 	firstPause   = 100 * time.Millisecond
 	maxPause     = 2 * time.Second
-	slowPause    = 20 * time.Second // after an attempt that got as far as sshd
+	slowPause    = 5 * time.Second // after an attempt that was not answered
+	probeLimit   = 3 * time.Second
 	waitForLink  = 15 * time.Second // how long a connection of a user waits for it
 )
 
@@ -107,7 +108,7 @@ func (l *link) keep(ctx context.Context, use func(context.Context, *guest.Client
 		if errors.As(err, &stage) && stage.Stage != guest.StageTCP && !errors.Is(err, guest.ErrAuth) {
 			reached = time.Now()
 		}
-		if errors.Is(err, context.DeadlineExceeded) {
+		if errors.Is(err, context.DeadlineExceeded) && l.answers(ctx) {
 			reached, wait = time.Now(), slowPause
 		}
 		if time.Since(reached) > l.giveUp {
@@ -120,6 +121,17 @@ func (l *link) keep(ctx context.Context, use func(context.Context, *guest.Client
 		}
 	}
 	return ctx.Err()
+}
+
+// answers reports whether somebody is at the box's address. A frozen box still is:
+// the kernel takes its connections.
+func (l *link) answers(ctx context.Context) bool {
+	d := net.Dialer{Timeout: probeLimit}
+	c, err := d.DialContext(ctx, "tcp", l.target.Addr)
+	if err == nil {
+		c.Close()
+	}
+	return err == nil
 }
 
 func (l *link) dial(ctx context.Context) (*guest.Client, error) {
