@@ -115,6 +115,9 @@ func (e *Engine) halt(ctx context.Context, x *Existing, force bool) error {
 		return err
 	}
 	defer unlock()
+	if err := e.endForwards(ctx, x.record.ID, false); err != nil {
+		return err
+	}
 	now, err := p.Inspect(ctx, x.record.ID)
 	switch {
 	case errors.Is(err, provider.ErrNotFound):
@@ -168,6 +171,9 @@ func (e *Engine) destroy(ctx context.Context, x *Existing) error {
 	}
 	defer unlock()
 	x.voice.Stage("destroying")
+	if err := e.endForwards(ctx, x.record.ID, true); err != nil {
+		return err
+	}
 	t := &target{voice: x.voice}
 	if err := p.Destroy(ctx, x.record.ID, t.report()); err != nil && !errors.Is(err, provider.ErrNotFound) {
 		return err

@@ -115,6 +115,20 @@ func (h *Home) LockProject(ctx context.Context, id string) (unlock func(), err e
 	}
 }
 
+// LockHolder returns who has a box's lock, the zero Holder when nobody is known to.
+func (h *Home) LockHolder(id string) Holder {
+	f, err := os.Open(filepath.Join(h.boxDir(id), "lock"))
+	if err != nil {
+		return Holder{}
+	}
+	defer f.Close()
+	var holder Holder
+	if json.NewDecoder(f).Decode(&holder) != nil {
+		return Holder{}
+	}
+	return holder
+}
+
 // describe writes who holds the lock.
 func describe(f *os.File, command string) error {
 	b, err := json.Marshal(Holder{PID: os.Getpid(), Command: command, Since: time.Now()})
