@@ -135,7 +135,7 @@ func TestUpNeeds(t *testing.T) {
 	}
 	for _, want := range []string{
 		"also up, since others depend on them: db\n",
-		`the Envfile does not declare "gone", which exists: berth destroy gone removes it` + "\n",
+		`not in the Envfile any more, but still there: "gone" (berth destroy gone removes what is left)` + "\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("said %q, not %q", out, want)

@@ -113,7 +113,7 @@ func (e *Engine) warnUndeclared() error {
 		}
 	}
 	if len(names) > 0 {
-		e.UI.Warn(fmt.Sprintf("the Envfile does not declare %s, which exists: berth destroy %s removes it",
+		e.UI.Warn(fmt.Sprintf("not in the Envfile any more, but still there: %s (berth destroy %s removes what is left)",
 			quoted(names), strings.Join(names, " ")))
 	}
 	return nil
