@@ -110,7 +110,7 @@ func (e *Engine) halt(ctx context.Context, x *Existing, force bool) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := e.Home.Lock(x.record.ID, e.Command)
+	unlock, err := e.Home.Lock(x.record.ID, e.Command, e.workers())
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (e *Engine) destroy(ctx context.Context, x *Existing) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := e.Home.Lock(x.record.ID, e.Command)
+	unlock, err := e.Home.Lock(x.record.ID, e.Command, e.workers())
 	if err != nil {
 		return err
 	}

@@ -191,7 +191,7 @@ func (e *Engine) keepRunning(ctx context.Context, t *target, now provider.Box) e
 // lock takes the box's lock and reads its record again: it may have changed
 // since.
 func (e *Engine) lock(t *target) (unlock func(), err error) {
-	unlock, err = e.Home.Lock(t.id, e.Command)
+	unlock, err = e.Home.Lock(t.id, e.Command, e.workers())
 	if err != nil {
 		return nil, err
 	}
