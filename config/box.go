@@ -32,8 +32,10 @@ type Box struct {
 	Provisioners []*Provisioner // in the order they run
 
 	Networks []Network // private networks, eth1 and up in this order
-	Forwards []Forward // not used by the engine yet
+	Forwards []Forward // ports and sockets that lead into the box, or out of it
 	Folders  []Folder  // parents before what is in them; the project's folder unless that was taken away
+
+	AutoForward bool // ports that begin to listen in the box are forwarded by themselves
 
 	DeclRange hcl.Range // the header of the block
 
@@ -91,6 +93,7 @@ func (d *decoder) decodeBox(b *Box, body hcl.Body, schema *hcl.BodySchema) {
 	d.text(attrs["message"], &b.Message, nil)
 	d.boolean(attrs["autostart"], &b.Autostart)
 	d.boolean(attrs["primary"], &b.Primary)
+	d.boolean(attrs["auto_forward"], &b.AutoForward)
 	if a := attrs["depends_on"]; a != nil {
 		d.texts(a, &b.DependsOn)
 		b.dependsOn = a.Expr
@@ -129,7 +132,7 @@ var boxSchema = &hcl.BodySchema{
 
 // defaultsSchema lacks what can hold for one box only.
 var defaultsSchema = &hcl.BodySchema{
-	Attributes: attributes("image", "message", "autostart", "env", "host_proxy", "host_ca", "boot_timeout", "halt_timeout"),
+	Attributes: attributes("image", "message", "autostart", "auto_forward", "env", "host_proxy", "host_ca", "boot_timeout", "halt_timeout"),
 	Blocks: []hcl.BlockHeaderSchema{
 		{Type: "resources"},
 		{Type: "ssh"},

@@ -137,5 +137,6 @@ func (d *decoder) checkBoxes(e *Envfile) {
 	}
 	d.again = false
 	d.checkNetworks(e)
+	d.checkForwards(e)
 	d.checkDependencies(e)
 }

@@ -8,33 +8,153 @@ import (
 	"github.com/hashicorp/hcl/v2"
 )
 
-// Forward is a port of the host that leads to one of a box.
+// Forward is a port or socket of the host that leads to one of a box or, when
+// it is reversed, one of the box that leads to the host.
 type Forward struct {
 	Name        string
-	Guest       int64  // port in the box, 1 to 65535
-	Host        int64  // port on the host, 1 to 65535; 0: one is chosen
-	HostIP      string // address on the host; "127.0.0.1" unless said otherwise
-	Protocol    string // "tcp" or "udp"; "tcp" unless said otherwise
-	AutoCorrect bool   // take another port of the host when this one is in use
+	Guest       Endpoint // in the box; never zero
+	Host        Endpoint // on the host; zero: a port is chosen
+	GuestIP     string   // address in the box; "": the box's own, and its loopback
+	HostIP      string   // address on the host; "127.0.0.1" unless said otherwise
+	Protocol    string   // "tcp" or "udp"; "tcp" unless said otherwise, which sockets go with
+	AutoCorrect bool     // take another port of the host when this one is in use
+	PortRange   PortRange
+	Reverse     bool // the box's end listens, the host's is connected to
 	DeclRange   hcl.Range
+
+	hostRange hcl.Range // where host was written, or else the block
 }
+
+// reservedPorts is where the ports begin that anybody may listen on.
+const reservedPorts = 1024
 
 func (d *decoder) decodeForwards(b *Box, blocks hcl.Blocks) {
 	for _, block := range d.unique("forward", blocks) {
-		f := Forward{Name: block.Labels[0], HostIP: "127.0.0.1", Protocol: "tcp", DeclRange: block.DefRange}
+		f := Forward{
+			Name: block.Labels[0], HostIP: "127.0.0.1", Protocol: "tcp", PortRange: defaultPortRange,
+			DeclRange: block.DefRange, hostRange: block.DefRange,
+		}
 		if err := checkName(f.Name); err != nil {
 			d.fail(block.LabelRanges[0], "Invalid name", "A forward cannot be named %q: %s.", f.Name, err)
 		}
 		attrs := d.content(block.Body, forwardSchema).Attributes
-		d.integer(attrs["guest"], &f.Guest, 1, 65535, "")
-		d.integer(attrs["host"], &f.Host, 1, 65535, "")
+		d.endpoint(attrs["guest"], &f.Guest, 1)
+		d.endpoint(attrs["host"], &f.Host, 0)
+		d.text(attrs["guest_ip"], &f.GuestIP, checkAddress)
 		d.text(attrs["host_ip"], &f.HostIP, checkAddress)
 		d.choice(attrs["protocol"], &f.Protocol, "tcp", "udp")
 		d.boolean(attrs["auto_correct"], &f.AutoCorrect)
+		d.portRange(attrs["port_range"], &f.PortRange)
+		d.boolean(attrs["reverse"], &f.Reverse)
+		if a := attrs["host"]; a != nil {
+			f.hostRange = a.Expr.Range()
+		}
+		d.checkForward(f, attrs)
 		b.Forwards = slices.DeleteFunc(b.Forwards, func(o Forward) bool { return o.Name == f.Name })
 		b.Forwards = append(b.Forwards, f)
-		d.checkYet("forward", `"forward" blocks`, block.DefRange)
 	}
+}
+
+// checkForward reports arguments that do not go together.
+func (d *decoder) checkForward(f Forward, attrs hcl.Attributes) {
+	conflict := func(name, format string, args ...any) {
+		at := f.DeclRange
+		if a := attrs[name]; a != nil {
+			at = a.Expr.Range()
+		}
+		d.fail(at, "Conflicting arguments", format, args...)
+	}
+	if f.Protocol == "udp" {
+		switch {
+		case f.Guest.Path != "" || f.Host.Path != "":
+			conflict("protocol", `A Unix socket carries streams, so this cannot be "udp".`)
+		case f.Reverse:
+			conflict("reverse", `SSH, which carries reversed forwards, has no "udp".`)
+		}
+	}
+	if f.Host.Path != "" && attrs["host_ip"] != nil {
+		conflict("host_ip", `"host" is a Unix socket, which has no address.`)
+	}
+	if f.Guest.Path != "" && attrs["guest_ip"] != nil {
+		conflict("guest_ip", `"guest" is a Unix socket, which has no address.`)
+	}
+	if f.AutoCorrect && (f.Reverse || f.Host.Path != "") {
+		conflict("auto_correct", `Only a port of the host that Berth listens on can be corrected.`)
+	}
+	if f.Reverse && f.Host == (Endpoint{}) {
+		conflict("reverse", `A reversed forward leads to the host: "host" must say where.`)
+	}
+}
+
+// checkForwards checks what can be known only when all layers are applied: which
+// forwards meet at the host, and which within their box.
+func (d *decoder) checkForwards(e *Envfile) {
+	type seen struct {
+		box string
+		f   Forward
+	}
+	var all []seen
+	told := map[hcl.Range]bool{} // a block of several boxes is reported once
+	fail := func(at hcl.Range, summary, format string, args ...any) {
+		if !told[at] {
+			d.fail(at, summary, format, args...)
+		}
+		told[at] = true
+	}
+	for _, b := range e.Boxes {
+		for _, f := range b.Forwards {
+			for _, o := range all {
+				if meet(o.box == b.Name, o.f, f) {
+					fail(f.hostRange, "Duplicate forward", "%s has the forward %q of box %q already, at %s. Take another, leave \"host\" out to have one chosen, or allow auto_correct.",
+						meetingPoint(f), o.f.Name, o.box, place(o.f.DeclRange))
+					break
+				}
+			}
+			all = append(all, seen{b.Name, f})
+			if f.Reverse && f.Guest.Port > 0 && f.Guest.Port < reservedPorts && b.SSH.User != "root" {
+				fail(f.DeclRange, "Out of range", "In the box, %q listens as user %q, who cannot have port %d: only root can have those below %d. Take a higher one.",
+					f.Name, b.SSH.User, f.Guest.Port, reservedPorts)
+			}
+		}
+	}
+}
+
+// meetingPoint names the end of a forward that listens.
+func meetingPoint(f Forward) string {
+	switch {
+	case f.Reverse:
+		return fmt.Sprintf("In the box, %s", f.Guest)
+	case f.Host.Path != "":
+		return fmt.Sprintf("On the host, %s", f.Host)
+	}
+	return fmt.Sprintf("On the host, %s %d of %s", f.Protocol, f.Host.Port, f.HostIP)
+}
+
+// meet reports whether two forwards want to listen at the same place.
+func meet(sameBox bool, a, b Forward) bool {
+	switch {
+	case a.Reverse != b.Reverse || a.Reverse && !sameBox:
+		return false
+	case a.Reverse:
+		return a.Guest == b.Guest
+	case a.Host != b.Host || a.Host == Endpoint{} || a.Protocol != b.Protocol || a.AutoCorrect || b.AutoCorrect:
+		return false
+	case a.Host.Path != "":
+		return true
+	}
+	return overlap(a.HostIP, b.HostIP)
+}
+
+// overlap reports whether one socket cannot have each of two addresses: they are
+// the same, or one stands for all of its family.
+func overlap(a, b string) bool {
+	x, err1 := netip.ParseAddr(a)
+	y, err2 := netip.ParseAddr(b)
+	if err1 != nil || err2 != nil {
+		return false // reported where they are
+	}
+	x, y = x.Unmap(), y.Unmap()
+	return x == y || x.Is4() == y.Is4() && (x.IsUnspecified() || y.IsUnspecified())
 }
 
 func checkAddress(s string) error {
@@ -45,5 +165,6 @@ func checkAddress(s string) error {
 }
 
 var forwardSchema = &hcl.BodySchema{
-	Attributes: append(attributes("host", "host_ip", "protocol", "auto_correct"), hcl.AttributeSchema{Name: "guest", Required: true}),
+	Attributes: append(attributes("host", "guest_ip", "host_ip", "protocol", "auto_correct", "port_range", "reverse"),
+		hcl.AttributeSchema{Name: "guest", Required: true}),
 }

@@ -97,6 +97,9 @@ func (p *project) noResidue(ids []string) {
 			p.t.Errorf("left of %s: %v, %v", id, left, err)
 		}
 	}
+	if left := forwarders(filepath.Dir(p.dir)); len(left) > 0 {
+		p.t.Errorf("forwarders left: %v", left)
+	}
 	for _, dir := range []string{"boxes", "projects"} {
 		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(filepath.Dir(p.data)), dir, "*")); len(left) > 0 {
 			p.t.Errorf("left in the data home: %v", left)
@@ -107,7 +110,7 @@ func (p *project) noResidue(ids []string) {
 // A berth killed at any moment of its first up leaves what status, up and
 // destroy can deal with, and destroy leaves nothing.
 func TestKillDuringUp(t *testing.T) {
-	p := newProject(t, "box \"a\" {\n  image = \"debian:bookworm\"\n"+
+	p := newProject(t, "box \"a\" {\n  image = \"debian:bookworm\"\n  forward \"ssh\" { guest = 22 }\n"+
 		"  provisioner \"shell\" {\n    inline = \"sleep 0.2; echo done >/etc/step\"\n  }\n}\n")
 	begin := time.Now()
 	p.must("up")

@@ -52,11 +52,26 @@ func TestScripts(t *testing.T) {
 					return nil
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"residue": residue,
+					"residue":   residue,
+					"hold":      hold,
+					"release":   release,
+					"free":      free,
+					"echoes":    echoes,
+					"forwarder": forwarderCommand,
 				},
+				Condition: condition,
 			})
 		})
 	}
+}
+
+// condition is what a script may ask of the machine.
+func condition(name string) (bool, error) {
+	if name == "root" {
+		ok, _ := testenv.Has(name)
+		return ok, nil
+	}
+	return false, fmt.Errorf("unknown condition %q", name)
 }
 
 // buildPlugins builds the example plugins into a folder of their own.

@@ -40,7 +40,8 @@ var rules = []rule{
 	{"internal/testenv", nil},
 	{"internal/archtest", nil},
 	{"internal/guest", []string{"provider", "provisioner"}},
-	{"internal/engine", []string{"config", "provider", "provisioner", "internal/state", "internal/guest", "internal/ui"}},
+	{"internal/forward", []string{"internal/guest"}},
+	{"internal/engine", []string{"config", "provider", "provisioner", "internal/state", "internal/guest", "internal/forward", "internal/ui"}},
 	{"internal/bench", []string{anything}},
 
 	{"cmd/berth", []string{"cmd/berth/app"}},

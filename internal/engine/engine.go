@@ -29,9 +29,22 @@ type Engine struct {
 	Host    Host
 	Command string // the command line, for whoever meets its lock
 
+	Processes func() []int // of the plugins that run; may be nil
+
 	Parallel int // how many boxes are worked on at once; 0: as many as make sense
 
 	rounds rounds
+}
+
+// workers are the plugins that run by now.
+func (e *Engine) workers() []state.Worker {
+	var workers []state.Worker
+	if e.Processes != nil {
+		for _, pid := range e.Processes() {
+			workers = append(workers, state.WorkerOf(pid))
+		}
+	}
+	return workers
 }
 
 // Plugins gives out running plugins. It starts one at its first use.

@@ -110,11 +110,14 @@ func (e *Engine) halt(ctx context.Context, x *Existing, force bool) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := e.Home.Lock(x.record.ID, e.Command)
+	unlock, err := e.Home.Lock(x.record.ID, e.Command, e.workers())
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	if err := e.endForwards(ctx, x.record.ID, false); err != nil {
+		return err
+	}
 	now, err := p.Inspect(ctx, x.record.ID)
 	switch {
 	case errors.Is(err, provider.ErrNotFound):
@@ -162,12 +165,15 @@ func (e *Engine) destroy(ctx context.Context, x *Existing) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := e.Home.Lock(x.record.ID, e.Command)
+	unlock, err := e.Home.Lock(x.record.ID, e.Command, e.workers())
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	x.voice.Stage("destroying")
+	if err := e.endForwards(ctx, x.record.ID, true); err != nil {
+		return err
+	}
 	t := &target{voice: x.voice}
 	if err := p.Destroy(ctx, x.record.ID, t.report()); err != nil && !errors.Is(err, provider.ErrNotFound) {
 		return err

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -148,20 +149,30 @@ func (e *Engine) tellAll(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// members asks how all boxes are. One whose state cannot be found out is told
-// nothing, and nothing is told of it.
+// members asks how all boxes are, if any can be told of the others. One whose
+// state cannot be found out is told nothing, and nothing is told of it.
 func (e *Engine) members(ctx context.Context, records []*state.Record) []member {
 	members := make([]member, len(records))
-	var wg sync.WaitGroup
+	told := false
 	for i, r := range records {
+		p, _ := e.provider(ctx, &Existing{record: r}) // nil when it cannot be had
+		members[i] = member{record: r, plugin: p}
+		_, can := p.(provider.Namer)
+		told = told || can
+	}
+	if !told {
+		return nil
+	}
+	var wg sync.WaitGroup
+	for i := range members {
+		m := &members[i]
+		if m.plugin == nil {
+			continue
+		}
 		wg.Go(func() {
-			m := member{record: r}
 			var err error
-			if m.plugin, err = e.provider(ctx, &Existing{record: r}); err == nil {
-				m.now, err = m.plugin.Inspect(ctx, r.ID)
-			}
+			m.now, err = m.plugin.Inspect(ctx, m.record.ID)
 			m.up = err == nil && (m.now.State == provider.Running || m.now.State == provider.Frozen)
-			members[i] = m
 		})
 	}
 	wg.Wait()
@@ -173,7 +184,7 @@ func (e *Engine) hostsFor(reader member, all []member) []provider.Host {
 	var hosts []provider.Host
 	for _, m := range all {
 		if ip := addressFor(reader.now, m.now); m.up && m.record != reader.record && ip != "" {
-			hosts = append(hosts, provider.Host{IP: ip, Names: Names(m.record.Name, e.Envfile.Project.Name)})
+			hosts = append(hosts, provider.Host{IP: ip, Names: Names(m.record.Name, cmp.Or(e.Envfile.Project.Name, m.record.Project))})
 		}
 	}
 	return hosts

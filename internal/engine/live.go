@@ -166,7 +166,7 @@ func (e *Engine) exclusive(ctx context.Context, x *Existing, f func(p provider.P
 	if err != nil {
 		return err
 	}
-	unlock, err := e.Home.Lock(x.record.ID, e.Command)
+	unlock, err := e.Home.Lock(x.record.ID, e.Command, e.workers())
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/berth-dev/berth/internal/forward"
 	"github.com/berth-dev/berth/internal/state"
 	"github.com/berth-dev/berth/provider"
 )
@@ -27,6 +28,7 @@ type Status struct {
 	Declared bool          // false: the Envfile does not declare it (any more)
 	Record   *state.Record // nil: it has none
 	Box      provider.Box  // zero unless it exists
+	Ports    PortsOf       // what is forwarded
 }
 
 // Status returns how boxes are, in the Envfile's order, then those with records
@@ -70,6 +72,7 @@ func (e *Engine) inspect(ctx context.Context, x *Existing, s *Status) {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
 	s.Record, s.Provider, s.Image = x.record, x.record.Provider, x.record.Image
+	s.Ports, _ = e.portsOf(x) // berth port says what is wrong with them
 	p, err := e.provider(ctx, x)
 	if err == nil {
 		s.Box, err = p.Inspect(ctx, x.record.ID)
@@ -87,6 +90,9 @@ func (e *Engine) inspect(ctx context.Context, x *Existing, s *Status) {
 	}
 	if s.Problem == "" {
 		s.Problem = e.unfinished(x)
+	}
+	if s.Problem == "" && s.State == provider.Running && s.Ports.State == forward.Down && len(s.Ports.Ports) > 0 {
+		s.Problem = "its forwards are down: berth up heals them"
 	}
 }
 

@@ -55,6 +55,9 @@ func (h *Home) Dir() string { return h.dir }
 func (h *Home) boxes() string           { return filepath.Join(h.dir, "boxes") }
 func (h *Home) boxDir(id string) string { return filepath.Join(h.dir, "boxes", id) }
 
+// BoxDir returns the folder of a box, where it is once the box has a record.
+func (h *Home) BoxDir(id string) string { return h.boxDir(id) }
+
 // make makes a folder of the data home, for its owner only.
 func (h *Home) make(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {

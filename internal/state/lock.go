@@ -17,6 +17,9 @@ type Holder struct {
 	PID     int       `json:"pid"`
 	Command string    `json:"command"` // "berth up web"
 	Since   time.Time `json:"since"`
+	// Workers are the plugins that act for it. They outlive a holder that is
+	// killed by a moment, in which they undo what they were at.
+	Workers []Worker `json:"workers,omitempty"`
 }
 
 // LockedError means that another command is changing the box.
@@ -33,9 +36,10 @@ func (e *LockedError) Error() string {
 		e.Box, e.Holder.Command, e.Holder.PID, time.Since(e.Holder.Since).Round(time.Second))
 }
 
-// Lock takes the lock of a box, or fails at once with *LockedError. The kernel
-// drops it when the process dies (flock(2)), so none is ever stale.
-func (h *Home) Lock(id, command string) (unlock func(), err error) {
+// Lock takes the lock of a box for a command, or fails at once with
+// *LockedError. The kernel drops it when the process dies (flock(2)), so none is
+// ever stale; but of a holder that was killed the workers are waited for.
+func (h *Home) Lock(id, command string, workers []Worker) (unlock func(), err error) {
 	path := filepath.Join(h.boxDir(id), "lock")
 	for {
 		if err := h.make(h.boxDir(id)); err != nil {
@@ -61,7 +65,11 @@ func (h *Home) Lock(id, command string) (unlock func(), err error) {
 			f.Close()
 			continue
 		}
-		if err := describe(f, command); err != nil {
+		err = outlast(f)
+		if err == nil {
+			err = describe(f, Holder{PID: os.Getpid(), Command: command, Since: time.Now(), Workers: workers})
+		}
+		if err != nil {
 			f.Close()
 			return nil, fmt.Errorf("lock box %s: %w", id, err)
 		}
@@ -72,6 +80,7 @@ func (h *Home) Lock(id, command string) (unlock func(), err error) {
 				_ = os.Remove(path)
 				_ = os.Remove(h.boxDir(id))
 			}
+			_ = f.Truncate(0) // an orderly end: there is nobody to wait for
 			f.Close()
 		}, nil
 	}
@@ -115,9 +124,23 @@ func (h *Home) LockProject(ctx context.Context, id string) (unlock func(), err e
 	}
 }
 
+// LockHolder returns who has a box's lock, the zero Holder when nobody is known to.
+func (h *Home) LockHolder(id string) Holder {
+	f, err := os.Open(filepath.Join(h.boxDir(id), "lock"))
+	if err != nil {
+		return Holder{}
+	}
+	defer f.Close()
+	var holder Holder
+	if json.NewDecoder(f).Decode(&holder) != nil {
+		return Holder{}
+	}
+	return holder
+}
+
 // describe writes who holds the lock.
-func describe(f *os.File, command string) error {
-	b, err := json.Marshal(Holder{PID: os.Getpid(), Command: command, Since: time.Now()})
+func describe(f *os.File, holder Holder) error {
+	b, err := json.Marshal(holder)
 	if err != nil {
 		return err
 	}

@@ -153,12 +153,13 @@ func (c boxConfig) security(set func(key, value string)) {
 	set("lxc.seccomp.profile", c.dir+"/seccomp")
 	if c.apparmor {
 		set("lxc.apparmor.profile", "generated")
+		// Without it the profile forbids the mounts that systemd makes for
+		// services with a sandbox, such as systemd-logind, and these fail. They act
+		// in the box's own namespaces, whose root is nobody on the host.
+		set("lxc.apparmor.allow_nesting", "1")
 	}
 	if !c.nesting {
 		return
-	}
-	if c.apparmor {
-		set("lxc.apparmor.allow_nesting", "1")
 	}
 	// The kernel lets a nested container mount its own /proc and /sys only where
 	// an untouched one is visible (mount_namespaces(7)).

@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/berth-dev/berth/internal/forward"
 	"github.com/berth-dev/berth/internal/ui"
 	"github.com/berth-dev/berth/plugins/builtin"
 )
@@ -25,6 +26,9 @@ func Main(args []string) int {
 	if len(args) == 5 && args[1] == "plugin" && args[2] == "serve" {
 		fmt.Fprintln(os.Stderr, builtin.Serve(args[3], args[4]))
 		return exitFailed
+	}
+	if len(args) == 3 && args[1] == forward.Command { // what `berth up` starts
+		return forward.Main()
 	}
 	d := &deps{ui: ui.New(os.Stdin, os.Stdout, os.Stderr)}
 	defer d.close()
@@ -79,7 +83,7 @@ func newApp(d *deps) *cli.App {
 			initCommand(d), validateCommand(d),
 			upCommand(d), provisionCommand(d), reloadCommand(d), haltCommand(d), destroyCommand(d),
 			suspendCommand(d), resumeCommand(d), resizeCommand(d),
-			sshCommand(d), sshConfigCommand(d), cpCommand(d), statusCommand(d),
+			sshCommand(d), sshConfigCommand(d), cpCommand(d), rsyncCommand(d), statusCommand(d), portCommand(d),
 			pluginCommand(d), versionCommand(d),
 		},
 	}

@@ -125,6 +125,7 @@ type statusJSON struct {
 	Started     *time.Time  `json:"started,omitempty"`
 	Provisioned bool        `json:"provisioned"`
 	Steps       []stepJSON  `json:"steps"`
+	Forwards    []portJSON  `json:"forwards"`
 	Limits      *limitsJSON `json:"limits,omitempty"`
 	Usage       *usageJSON  `json:"usage,omitempty"`
 }
@@ -170,7 +171,7 @@ type usageJSON struct {
 
 func statusOf(s engine.Status) statusJSON {
 	j := statusJSON{Name: s.Name, State: string(s.State), Problem: s.Problem, Declared: s.Declared,
-		Provider: s.Provider, Image: s.Image, Steps: []stepJSON{}}
+		Provider: s.Provider, Image: s.Image, Steps: []stepJSON{}, Forwards: portsOf([]engine.PortsOf{s.Ports})}
 	if r := s.Record; r != nil {
 		j.ID, j.User, j.Created, j.Provisioned = r.ID, r.SSH.User, &r.Created, r.Provisioned
 		for _, step := range r.Steps {

@@ -1,0 +1,147 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/berth-dev/berth/internal/engine"
+	"github.com/berth-dev/berth/internal/forward"
+)
+
+func portCommand(d *deps) *cli.Command {
+	return &cli.Command{
+		Name:      "port",
+		Usage:     "show which ports and sockets are forwarded",
+		ArgsUsage: "[NAME...] | NAME GUESTPORT",
+		Description: "With a port of the box, such as 80 or 53/udp, this writes the host's address for it and\n" +
+			"nothing else: curl http://$(berth port web 80)",
+		Flags: []cli.Flag{jsonFlag()},
+		Action: func(c *cli.Context) error {
+			e, err := d.engine(true)
+			if err != nil {
+				return err
+			}
+			names, guest := guestPort(c.Args().Slice())
+			all, err := e.Ports(names)
+			switch {
+			case err != nil:
+				return err
+			case guest != "":
+				return writeHostAddress(d.ui.Out, all, guest)
+			case c.Bool("json"):
+				return writeJSON(d.ui.Out, map[string]any{"ports": portsOf(all)})
+			}
+			return d.writePorts(all)
+		},
+	}
+}
+
+// guestPort takes a port at the end of arguments apart from the boxes' names.
+func guestPort(args []string) (names []string, guest string) {
+	if len(args) != 2 {
+		return args, ""
+	}
+	number, _, _ := strings.Cut(args[1], "/")
+	if _, err := strconv.ParseUint(number, 10, 16); err != nil && number != "" {
+		return args, ""
+	}
+	return args[:1], strings.TrimSuffix(args[1], "/tcp")
+}
+
+// writeHostAddress writes where one port of a box is.
+func writeHostAddress(w io.Writer, all []engine.PortsOf, guest string) error {
+	for _, b := range all {
+		for _, p := range b.Ports {
+			if p.Reverse || p.GuestPort() != guest {
+				continue
+			}
+			if b.State == forward.Down || b.State == forward.Halted {
+				return fmt.Errorf("box %q: port %s is not forwarded now: %s", b.Box, guest, portState(b, p))
+			}
+			_, err := fmt.Fprintln(w, p.Host)
+			return err
+		}
+		return fmt.Errorf("box %q: port %s is not forwarded; berth port shows what is", b.Box, guest)
+	}
+	return engine.ErrNotCreated
+}
+
+// portState says how a forward is.
+func portState(b engine.PortsOf, p forward.Port) string {
+	switch {
+	case b.State == forward.Halted:
+		return "the box is halted"
+	case b.State == forward.Down:
+		return "down: berth up heals it"
+	case p.Problem != "":
+		return "down: " + p.Problem
+	case b.State == forward.Waiting:
+		return "waiting for the box"
+	}
+	return string(b.State)
+}
+
+func (d *deps) writePorts(all []engine.PortsOf) error {
+	tw := tabwriter.NewWriter(d.ui.Out, 0, 0, 3, ' ', 0)
+	any := false
+	for _, b := range all {
+		for _, p := range b.Ports {
+			if !any {
+				fmt.Fprintln(tw, "BOX\tFORWARD\tHOST\t\tIN THE BOX\tSTATE")
+			}
+			any = true
+			arrow := "->"
+			if p.Reverse {
+				arrow = "<-"
+			}
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", b.Box, p.Name, hostEnd(p), arrow, p.GuestPort(), portState(b, p))
+		}
+	}
+	if !any {
+		d.ui.Println("nothing is forwarded")
+		return nil
+	}
+	return tw.Flush()
+}
+
+func hostEnd(p forward.Port) string {
+	if p.Protocol == "udp" {
+		return p.Host + "/udp"
+	}
+	return p.Host
+}
+
+// portJSON is a forward in `berth port --json`. Fields are added, never changed.
+type portJSON struct {
+	Box      string `json:"box"`
+	Name     string `json:"name"`
+	Protocol string `json:"protocol"`
+	Host     string `json:"host"`
+	Guest    string `json:"guest"` // port, address:port or path
+	Reverse  bool   `json:"reverse"`
+	Auto     bool   `json:"auto"`
+	State    string `json:"state"` // "up", "waiting", "down" or "halted"
+	Problem  string `json:"problem,omitempty"`
+}
+
+func portsOf(all []engine.PortsOf) []portJSON {
+	ports := []portJSON{}
+	for _, b := range all {
+		for _, p := range b.Ports {
+			state := b.State
+			if p.Problem != "" && state == forward.Up {
+				state = forward.Down
+			}
+			ports = append(ports, portJSON{
+				Box: b.Box, Name: p.Name, Protocol: p.Protocol, Host: p.Host, Guest: strings.TrimSuffix(p.GuestPort(), "/udp"),
+				Reverse: p.Reverse, Auto: p.Auto, State: string(state), Problem: p.Problem,
+			})
+		}
+	}
+	return ports
+}

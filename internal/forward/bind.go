@@ -1,0 +1,226 @@
+package forward
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// Socket is a bound socket of the host.
+type Socket struct {
+	Rule Rule
+	// Instead is why Rule.Host is not Rule.Want, nil if it is or any port was asked
+	// for.
+	Instead *TakenError
+	file    *os.File
+}
+
+// Chown gives a Unix socket to a user.
+func (s *Socket) Chown(uid, gid int) error {
+	if !isSocket(s.Rule.Host) {
+		return nil
+	}
+	return os.Chown(s.Rule.Host, uid, gid)
+}
+
+// Close lets the socket go. A forwarder that has inherited it keeps it.
+func (s *Socket) Close() error { return s.file.Close() }
+
+// TakenError is a port or socket that somebody else has.
+type TakenError struct {
+	End    string // "127.0.0.1:8080"
+	Holder Holder // zero when it is not known
+}
+
+func (e *TakenError) Error() string {
+	if e.Holder.PID == 0 {
+		return fmt.Sprintf("%s is taken by another program", e.End)
+	}
+	return fmt.Sprintf("%s is taken by process %d (%s)", e.End, e.Holder.PID, e.Holder.Name)
+}
+
+// PrivilegedError is a port that only root may listen on.
+type PrivilegedError struct{ Port int }
+
+func (e *PrivilegedError) Error() string {
+	return fmt.Sprintf("port %d needs root: ports below net.ipv4.ip_unprivileged_port_start, which is 1024 by default, do", e.Port)
+}
+
+// ErrNoPort means that every port of a range is taken.
+var ErrNoPort = errors.New("no port is free")
+
+// Bind binds the socket of the host on which a rule listens. When a port is to be
+// chosen, the one of r.Host is tried first, and those to avoid are not. A port with a listening socket is held: nobody else can bind it.
+func Bind(r Rule, avoid map[int]bool) (*Socket, error) {
+	if isSocket(r.Want) {
+		r.Host = r.Want
+		f, err := bindPath(r.Want)
+		if err != nil {
+			return nil, err
+		}
+		return &Socket{Rule: r, file: f}, nil
+	}
+	want, err := netip.ParseAddrPort(r.Want)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %q: %w", r.Want, err)
+	}
+	s, before := &Socket{Rule: r}, r.Host
+	if want.Port() != 0 {
+		s.Rule.Host = r.Want
+		s.file, err = bindPort(r.Protocol, want)
+		var taken *TakenError
+		if !errors.As(err, &taken) || !r.AutoCorrect {
+			return s, err
+		}
+		s.Instead = taken
+	}
+	if err := s.choose(want.Addr(), before, avoid); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// choose binds a port of the rule's range: the one that it had, else the lowest
+// that is free.
+func (s *Socket) choose(ip netip.Addr, host string, avoid map[int]bool) error {
+	ports := make([]int, 0, s.Rule.Range.Last-s.Rule.Range.First+2)
+	if before, err := netip.ParseAddrPort(host); err == nil && host != s.Rule.Want {
+		ports = append(ports, int(before.Port()))
+	}
+	for p := s.Rule.Range.First; p <= s.Rule.Range.Last; p++ {
+		if !avoid[p] {
+			ports = append(ports, p)
+		}
+	}
+	for _, p := range ports {
+		at := netip.AddrPortFrom(ip, uint16(p))
+		f, err := bindPort(s.Rule.Protocol, at)
+		var taken *TakenError
+		switch {
+		case err == nil:
+			s.file, s.Rule.Host = f, at.String()
+			return nil
+		case !errors.As(err, &taken):
+			return err
+		}
+	}
+	return fmt.Errorf("choose a port of %s from %d to %d: %w", ip, s.Rule.Range.First, s.Rule.Range.Last, ErrNoPort)
+}
+
+// bindPort binds and, for TCP, listens.
+func bindPort(protocol string, at netip.AddrPort) (*os.File, error) {
+	var f *os.File
+	var err error
+	if protocol == "udp" {
+		var c *net.UDPConn
+		if c, err = net.ListenUDP(family("udp", at.Addr()), net.UDPAddrFromAddrPort(at)); err == nil {
+			defer c.Close()
+			f, err = c.File()
+		}
+	} else {
+		var l *net.TCPListener
+		if l, err = net.ListenTCP(family("tcp", at.Addr()), net.TCPAddrFromAddrPort(at)); err == nil {
+			defer l.Close()
+			f, err = l.File()
+		}
+	}
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		return nil, &TakenError{End: at.String(), Holder: findHolder(protocol, at)}
+	case errors.Is(err, unix.EACCES):
+		return nil, &PrivilegedError{Port: int(at.Port())}
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return nil, fmt.Errorf("listen on %s: the host has no address %s", at, at.Addr())
+	case err != nil:
+		return nil, fmt.Errorf("listen on %s: %w", at, err)
+	}
+	return f, nil
+}
+
+// CheckPath reports whether a Unix socket can be bound at path: nothing is there,
+// or a socket on which nobody listens any more.
+func CheckPath(path string) error {
+	st, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Stat(filepath.Dir(path)); err != nil {
+			return fmt.Errorf("listen on %s: its folder: %w", path, errors.Unwrap(err))
+		}
+		return nil
+	case err != nil:
+		return fmt.Errorf("listen on %s: %w", path, err)
+	case st.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("listen on %s: it exists and is no socket", path)
+	}
+	c, err := net.Dial("unix", path)
+	if err == nil {
+		c.Close()
+	}
+	if !errors.Is(err, unix.ECONNREFUSED) {
+		return &TakenError{End: path}
+	}
+	return nil
+}
+
+// bindPath listens on a Unix socket. A dead one is replaced, with the folder
+// locked, so that of two commands that find it one does.
+func bindPath(path string) (*os.File, error) {
+	unlock, err := lockFolder(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	defer unlock()
+	if err := CheckPath(path); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("listen on %s: remove the dead socket there: %w", path, err)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: path})
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	defer l.Close()
+	l.SetUnlinkOnClose(false)
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	return l.File()
+}
+
+// RemovePath removes a Unix socket on which nobody listens any more.
+func RemovePath(path string) error {
+	if _, err := os.Lstat(path); err != nil {
+		return nil
+	}
+	unlock, err := lockFolder(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if CheckPath(path) != nil {
+		return nil // somebody else's by now
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the socket %s: %w", path, err)
+	}
+	return nil
+}
+
+func lockFolder(dir string) (unlock func(), err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	return func() { f.Close() }, nil
+}
