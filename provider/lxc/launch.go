@@ -47,28 +47,15 @@ func inMountNamespace(ctx context.Context, d disk, f func() error) error {
 	if err := os.MkdirAll(stage, 0o700); err != nil {
 		return fmt.Errorf("make %s: %w", stage, err)
 	}
-	return onOwnThread(func() error {
-		if err := d.mount(ctx); err != nil {
-			return err
-		}
-		return f()
-	})
-}
-
-// onOwnThread calls f on a thread that ends afterwards, with all that f did to
-// it. The main thread cannot end, and would show /proc/self, which is its view,
-// in the namespaces that f entered; while it is held here, f runs elsewhere.
-func onOwnThread(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread()
-		if unix.Gettid() == os.Getpid() {
-			defer runtime.UnlockOSThread()
-			done <- onOwnThread(f)
-			return
-		}
 		// Never unlocked: the runtime ends the thread with the goroutine.
-		done <- f()
+		runtime.LockOSThread()
+		err := d.mount(ctx)
+		if err == nil {
+			err = f()
+		}
+		done <- err
 	}()
 	return <-done
 }
