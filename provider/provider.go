@@ -150,7 +150,8 @@ type Network struct {
 
 // Folder is a folder of the host that a box sees. Files that the login user
 // makes in it belong to the folder's owner on the host, and the reverse; a
-// file that belongs to root on the host can come into being by no means.
+// file that belongs to root on the host can come into being by no means. So in
+// a folder of root's the login user has no more rights than anyone else.
 type Folder struct {
 	Source   string   // on the host; absolute
 	Target   string   // in the box; absolute and clean; made if missing
