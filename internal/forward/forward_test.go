@@ -408,7 +408,7 @@ func TestReconcile(t *testing.T) {
 		t.Fatalf("news: %+v", n)
 	}
 	wantTalk(t, "tcp", n.At)
-	s.reconcile([]int{8080, inBox.Port})
+	s.reconcile([]int{8080, inBox.Port, port(n.At)}) // its own port is none of the box
 	s.reconcile([]int{8080})
 	if n := <-news; n.Closed != fmt.Sprint(inBox.Port) {
 		t.Errorf("news: %+v", n)
