@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,12 +23,30 @@ type Socket struct {
 	file    *os.File
 }
 
-// Chown gives a Unix socket to a user.
+// Chown gives a Unix socket to a user. The box may be able to put other files
+// where it is, so nothing but a socket is given.
 func (s *Socket) Chown(uid, gid int) error {
-	if !isSocket(s.Rule.Host) {
+	path := s.Rule.Host
+	if !isSocket(path) {
 		return nil
 	}
-	return os.Chown(s.Rule.Host, uid, gid)
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("give %s to its user: %w", path, err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	err = unix.Fstat(fd, &st)
+	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		err = errors.New("it has become something else than a socket")
+	}
+	if err == nil {
+		err = unix.Fchownat(fd, "", uid, gid, unix.AT_EMPTY_PATH)
+	}
+	if err != nil {
+		return fmt.Errorf("give %s to its user: %w", path, err)
+	}
+	return nil
 }
 
 // Close lets the socket go. A forwarder that has inherited it keeps it.
@@ -182,16 +202,20 @@ func bindPath(path string) (*os.File, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("listen on %s: remove the dead socket there: %w", path, err)
 	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: path})
+	// The file gets the mode that the socket has: by its path, another file that
+	// somebody put there would get it.
+	var failed error
+	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return errors.Join(c.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), 0o600) }), failed)
+	}}
+	l, err := config.Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}
 	defer l.Close()
-	l.SetUnlinkOnClose(false)
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", path, err)
-	}
-	return l.File()
+	listener := l.(*net.UnixListener)
+	listener.SetUnlinkOnClose(false)
+	return listener.File()
 }
 
 // RemovePath removes a Unix socket on which nobody listens any more.
