@@ -26,6 +26,7 @@ type lxcProvider struct {
 
 	store store
 	tools tools
+	mode  mode
 }
 
 // New returns the provider with its state in provider.DataDir.
@@ -35,7 +36,8 @@ func New() provider.Provider { return Open(provider.DataDir()) }
 // are not a plugin.
 func Open(dataDir string) provider.Provider {
 	s := store{root: dataDir}
-	return &lxcProvider{store: s, tools: lxcTools{path: s.boxes()}}
+	m := modeOf()
+	return &lxcProvider{store: s, tools: m.tools(s), mode: m}
 }
 
 // minKernel is the first kernel whose overlayfs takes idmapped layers
@@ -44,9 +46,6 @@ var minKernel = [2]int{5, 19}
 
 // Check reports what this host lacks, all at once.
 func (p *lxcProvider) Check(ctx context.Context) error {
-	if os.Geteuid() != 0 {
-		return errors.New("LXC boxes need root in this version of Berth; boxes without root are planned: run the command with sudo")
-	}
 	if p.store.root == "" {
 		return errors.New("$BERTH_PLUGIN_DATA is not set: this plugin is started by berth, not by hand")
 	}
@@ -58,10 +57,7 @@ func (p *lxcProvider) Check(ctx context.Context) error {
 			break
 		}
 	}
-	if major, minor, release := kernelVersion(); major < minKernel[0] || major == minKernel[0] && minor < minKernel[1] {
-		problems = append(problems, fmt.Sprintf("the kernel is %s, and boxes need %d.%d or later (overlayfs over idmapped layers)",
-			release, minKernel[0], minKernel[1]))
-	}
+	problems = append(problems, p.mode.check(ctx, p.store)...)
 	if err := checkOverlay(ctx); err != nil {
 		problems = append(problems, err.Error())
 	}
