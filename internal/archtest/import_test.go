@@ -42,6 +42,8 @@ var rules = []rule{
 	{"internal/guest", []string{"provider", "provisioner"}},
 	{"internal/forward", []string{"internal/guest"}},
 	{"internal/engine", []string{"config", "provider", "provisioner", "internal/state", "internal/guest", "internal/forward", "internal/ui"}},
+	// It makes what the provider then finds.
+	{"internal/setup", []string{"provider/lxc"}},
 	{"internal/bench", []string{anything}},
 
 	{"cmd/berth", []string{"cmd/berth/app"}},
