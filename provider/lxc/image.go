@@ -50,7 +50,7 @@ func (p *lxcProvider) image(ctx context.Context, name string, report provider.Re
 		return image{}, err
 	}
 	recipe := recipeKey(suite, p.Mirror)
-	path := filepath.Join(p.store.images(), "debian-"+suite+"-"+recipe+".json")
+	path := filepath.Join(p.store.images(), imageFileName(suite, recipe))
 	if img, err := p.store.loadImage(path); err == nil {
 		return img, nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -74,6 +74,18 @@ func (p *lxcProvider) image(ctx context.Context, name string, report provider.Re
 	}
 	img := image{Name: name, Recipe: recipe, Layer: layer, Size: size, Built: time.Now().UTC()}
 	return img, writeJSON(path, img)
+}
+
+func imageFileName(suite, recipe string) string { return "debian-" + suite + "-" + recipe + ".json" }
+
+// ImageFile returns the name of the file that records an image which this Berth
+// builds from the usual mirror.
+func ImageFile(name string) (string, error) {
+	suite, err := parseImage(name)
+	if err != nil {
+		return "", err
+	}
+	return imageFileName(suite, recipeKey(suite, "")), nil
 }
 
 // loadImage returns a recorded image whose layer is there.
