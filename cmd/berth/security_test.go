@@ -50,6 +50,8 @@ func attacks(data, secret, other, project, disk, mark string) []attack {
 		{"load a module", initModule, ""},
 		{"change a sysctl of the host", "cat /proc/sys/kernel/panic >/tmp/panic && cat /tmp/panic >/proc/sys/kernel/panic", ""},
 		{"change the host's memory settings", "cat /proc/sys/vm/swappiness >/tmp/swap && cat /tmp/swap >/proc/sys/vm/swappiness", ""},
+		{"change a sysctl of the host in a /proc of its own", "mkdir -p /tmp/proc; mount -t proc proc /tmp/proc && " +
+			"cat /proc/sys/kernel/panic >/tmp/panic && cat /tmp/panic >/tmp/proc/sys/kernel/panic; s=$?; umount /tmp/proc; exit $s", "-"},
 		{"write to the Envfile", "echo '# more' >>" + dir + "/Envfile", "echo '# more' >>" + project + "/Envfile"},
 		{"replace the Envfile", "echo >" + dir + "/new && mv " + dir + "/new " + dir + "/Envfile", "-"},
 		{"uncover the Envfile", "umount " + dir + "/Envfile", "-"},
