@@ -39,6 +39,7 @@ func (e *Engine) create(ctx context.Context, t *target, missing bool) error {
 		}
 		return e.rollBack(ctx, t, blame(t.box, err))
 	}
+	e.noteImage(ctx, t)
 	t.record.Made = true
 	return e.Home.Save(t.record)
 }

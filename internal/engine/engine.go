@@ -30,6 +30,9 @@ type Engine struct {
 	Command string // the command line, for whoever meets its lock
 
 	Processes func() []int // of the plugins that run; may be nil
+	// PluginFile returns the binary of an external plugin, "" for one that is
+	// built in; may be nil.
+	PluginFile func(kind, name string) string
 
 	Parallel int // how many boxes are worked on at once; 0: as many as make sense
 

@@ -26,15 +26,17 @@ const recordVersion = 1
 // Record is what is known of one box. It is written before the provider is
 // asked to make the box, and removed after it has been destroyed.
 type Record struct {
-	Version   int       `json:"version"`
-	ID        string    `json:"id"`
-	ProjectID string    `json:"project_id"`
-	Project   string    `json:"project"` // name, for people
-	Root      string    `json:"root"`    // the project's folder when last seen
-	Name      string    `json:"name"`
-	Provider  string    `json:"provider"`
-	Image     string    `json:"image"`
-	Created   time.Time `json:"created"`
+	Version   int    `json:"version"`
+	ID        string `json:"id"`
+	ProjectID string `json:"project_id"`
+	Project   string `json:"project"` // name, for people
+	Root      string `json:"root"`    // the project's folder when last seen
+	Name      string `json:"name"`
+	Provider  string `json:"provider"`
+	Image     string `json:"image"`
+	// ImageDigest is what it was made of; empty when its provider does not tell.
+	ImageDigest string    `json:"image_digest,omitempty"`
+	Created     time.Time `json:"created"`
 	// Made is false until the provider has made the box. A record without it is
 	// what an interrupted up leaves; the next one goes on from there.
 	Made bool `json:"made"`

@@ -110,7 +110,7 @@ func (d *deps) engine(lenient bool) (*engine.Engine, error) {
 	return &engine.Engine{
 		Envfile: file, Home: home, Project: project, Plugins: pluginsOf(d, home, file.Root),
 		UI: d.ui, Command: d.command, Host: engine.ReadHost(os.Getenv),
-		Processes: d.processes,
+		Processes: d.processes, PluginFile: d.pluginFile(home, file.Root),
 	}, nil
 }
 
@@ -144,6 +144,19 @@ func (d *deps) processes() []int {
 		return nil
 	}
 	return d.manager.Processes()
+}
+
+// pluginFile finds the binaries of external plugins.
+func (d *deps) pluginFile(home *state.Home, dir string) func(kind, name string) string {
+	return func(kind, name string) string {
+		all, _ := d.plugins(home, dir).List() // never fails
+		for _, p := range all {
+			if p.Kind == kind && p.Name == name {
+				return p.Path
+			}
+		}
+		return ""
+	}
 }
 
 func (d *deps) close() {

@@ -20,6 +20,8 @@ func upCommand(d *deps) *cli.Command {
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "no-provision", Usage: "run no provisioning steps"},
 			&cli.BoolFlag{Name: "no-destroy-on-error", Usage: "keep a new box that does not boot, to look at it"},
+			&cli.BoolFlag{Name: "frozen", Usage: "fail on any difference from Envfile.lock"},
+			&cli.BoolFlag{Name: "offline", Usage: "get nothing from the network; say what is missing"},
 			parallelFlag(),
 			&cli.DurationFlag{Name: "boot-timeout", Usage: "wait `TIME` for a box to answer, whatever the Envfile says"},
 		},
@@ -39,6 +41,8 @@ func upCommand(d *deps) *cli.Command {
 				NoProvision: c.Bool("no-provision"),
 				Keep:        c.Bool("no-destroy-on-error"),
 				BootTimeout: c.Duration("boot-timeout"),
+				Frozen:      c.Bool("frozen"),
+				Offline:     c.Bool("offline"),
 			})
 		},
 	}
