@@ -83,11 +83,13 @@ const (
 
 // Step is the outcome of one provisioner block.
 type Step struct {
-	ID     string     `json:"id"`
-	Hash   string     `json:"hash"` // of its arguments and the files it reads, as it last ran
-	Status StepStatus `json:"status"`
-	At     time.Time  `json:"at"`
-	Error  string     `json:"error,omitempty"`
+	ID   string `json:"id"`
+	Hash string `json:"hash"` // of its arguments and the files it reads, as it last ran
+	// Parts are short hashes of each argument and file, to tell what has changed.
+	Parts  map[string]string `json:"parts,omitempty"`
+	Status StepStatus        `json:"status"`
+	At     time.Time         `json:"at"`
+	Error  string            `json:"error,omitempty"`
 }
 
 // Step returns the outcome of a step, or nil when it has not run.

@@ -80,7 +80,7 @@ func newApp(d *deps) *cli.App {
 		},
 		Before: d.before,
 		Commands: []*cli.Command{
-			initCommand(d), validateCommand(d), lockCommand(d),
+			initCommand(d), validateCommand(d), lockCommand(d), planCommand(d),
 			upCommand(d), provisionCommand(d), reloadCommand(d), haltCommand(d), destroyCommand(d),
 			suspendCommand(d), resumeCommand(d), resizeCommand(d),
 			sshCommand(d), sshConfigCommand(d), cpCommand(d), rsyncCommand(d), statusCommand(d), portCommand(d),
