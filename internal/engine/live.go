@@ -28,6 +28,7 @@ func (e *Engine) facts(t *target) map[string]string {
 	for name, value := range map[string]any{
 		"hostname": s.Hostname, "env": s.Env, limitsFact: s.Resources, "provider": string(t.args),
 		"network": wanted(s.Networks), "folder": s.Folders, "host_ca": s.CACertificates,
+		"package_cache": s.PackageCache,
 	} {
 		b, err := json.Marshal(value)
 		if err != nil {
