@@ -136,6 +136,7 @@ func (d *decoder) checkBoxes(e *Envfile) {
 		d.checkProvisioners(b)
 	}
 	d.again = false
+	d.checkNetworks(e)
 	d.checkForwards(e)
 	d.checkDependencies(e)
 }

@@ -197,9 +197,17 @@ box "b" {
 }
 box "other" {
   provisioner "shell" { inline = box.othr.ip }
-}`)}}, "", Options{})
+}
+box "x" { depends_on = ["y"] }
+box "y" {
+  count      = 2
+  depends_on = ["x"]
+}
+box "z" { for_each = ["k", "k"] }`)}}, "", Options{})
 	want := `Cycle: These boxes wait for each other: a (Envfile line 3) -> b (Envfile line 7) -> a.
 Unknown box: There is no box "othr". Did you mean "other"?
+Cycle: These boxes wait for each other: x (Envfile line 13) -> y-0 (Envfile line 16) -> x.
+Duplicate box: The key "k" is there twice.
 `
 	if diff := cmp.Diff(want, diagText(diags)); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)

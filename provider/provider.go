@@ -95,19 +95,23 @@ type Namer interface {
 	// SetHosts makes hosts all the names that the box is told of, beside those
 	// of its own. What the user wrote into its hosts file stays. Start does the
 	// same with Spec.Hosts. ErrNotRunning for a stopped box, ErrNotFound when it
-	// does not exist.
+	// does not exist. Unlike others, this call may come while another one for the
+	// same box is under way.
 	SetHosts(ctx context.Context, id string, hosts []Host) error
 }
 
 // Spec is what the Envfile asks of one box.
 type Spec struct {
-	ID       string            // unique on this host and stable for the life of the box: [a-z0-9-], at most 60 bytes
-	Project  string            // name of the project, for people
-	Name     string            // name of the box in its project
-	Hostname string            // host name inside the box
-	Image    string            // what the box starts from, such as "debian:bookworm"; the provider defines the form
-	User     string            // login user; it must exist in the box and may use sudo without a password
-	Env      map[string]string // environment of every login in the box
+	ID      string // unique on this host and stable for the life of the box: [a-z0-9-], at most 60 bytes
+	Project string // name of the project, for people
+	// ProjectID tells projects apart, also those of one name: [a-z0-9-]. Boxes
+	// with the same one share private networks.
+	ProjectID string
+	Name      string            // name of the box in its project
+	Hostname  string            // host name inside the box
+	Image     string            // what the box starts from, such as "debian:bookworm"; the provider defines the form
+	User      string            // login user; it must exist in the box and may use sudo without a password
+	Env       map[string]string // environment of every login in the box
 
 	// AuthorizedKey is the one public key that may log in as User, as a line of
 	// an authorized_keys file (sshd(8)).
@@ -125,20 +129,32 @@ type Spec struct {
 	// CACertificates are certificates, in PEM, that the box trusts beyond those
 	// of its image, since the host does. Empty: none.
 	CACertificates []byte
+	// PackageCache lets the box share the packages that it downloads with the
+	// other boxes of the project, as far as the provider can do that.
+	PackageCache bool
 }
 
 // Network is a private network of a project: boxes of the project that have one
 // of the same name reach each other, and boxes of other projects do not.
 type Network struct {
 	Name string
-	// IP is the box's address with the prefix length: "10.60.0.10/24". Empty in
-	// a Spec: the provider chooses one and keeps it for the life of the box.
+	// IP is the box's address with the prefix length: "10.60.0.10/24". The first
+	// address of the network is the host's. Empty in a Spec: the provider chooses
+	// one and keeps it for the life of the box; a box of the same name made anew
+	// gets the same again.
 	IP string
+	// Subnet is what all boxes agree the network is: "10.60.0.0/24". Empty: the
+	// provider chooses one that the host has no route to. Only in a Spec.
+	Subnet string
+	// Reserved are addresses, "10.60.0.10", that other boxes are to have,
+	// whether or not they exist yet: none of them is chosen. Only in a Spec.
+	Reserved []string
 }
 
 // Folder is a folder of the host that a box sees. Files that the login user
 // makes in it belong to the folder's owner on the host, and the reverse; a
-// file that belongs to root on the host can come into being by no means.
+// file that belongs to root on the host can come into being by no means. So in
+// a folder of root's the login user has no more rights than anyone else.
 type Folder struct {
 	Source   string   // on the host; absolute
 	Target   string   // in the box; absolute and clean; made if missing
@@ -221,12 +237,22 @@ type Event struct {
 	Text  string // what is being done, without a final dot: "build image debian:bookworm"
 	Done  int64  // progress in Total's unit
 	Total int64  // 0 when the end is not known
+	// Warning says that Text is something the user should know and do something
+	// about, though the call goes on.
+	Warning bool
 }
 
 // Step reports that the work named by text has begun. A nil Report is silent.
 func (r Report) Step(text string) {
 	if r != nil {
 		r(Event{Text: text})
+	}
+}
+
+// Warn tells what the user should know. A nil Report is silent.
+func (r Report) Warn(text string) {
+	if r != nil {
+		r(Event{Text: text, Warning: true})
 	}
 }
 

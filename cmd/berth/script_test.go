@@ -25,6 +25,10 @@ func TestMain(m *testing.M) {
 // lxc/ run real boxes, all others the example plugins.
 func TestScripts(t *testing.T) {
 	plugins := buildPlugins(t)
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
 	dirs, err := filepath.Glob("testdata/script/*")
 	if err != nil || len(dirs) == 0 {
 		t.Fatalf("no scripts: %v", err)
@@ -52,6 +56,7 @@ func TestScripts(t *testing.T) {
 						}
 						env.Defer(release)
 					}
+					env.Setenv("EXAMPLES", examples)
 					env.Defer(func() { destroyAll(t, env) })
 					if filepath.Base(dir) == "lxc" {
 						return useImages(t, env)

@@ -20,16 +20,25 @@ func main() {
 	runs := flag.Int("n", 7, "how often each thing is done")
 	many := flag.Int("boxes", 10, "how many boxes the last rows bring up")
 	home := flag.String("home", "/var/tmp/berth-bench", "data home; images are kept in it")
+	dir := flag.String("work", "", "only do what is measured in a folder, in this one")
+	only := flag.String("only", "", "measure \"boxes\" or \"folders\" alone")
 	flag.Parse()
+	if *dir != "" {
+		if err := work(*dir); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *berth, *home, *runs, *many); err != nil {
+	if err := run(ctx, *berth, *home, *only, *runs, *many); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, berth, home string, runs, many int) error {
+func run(ctx context.Context, berth, home, only string, runs, many int) error {
 	berth, err := filepath.Abs(berth)
 	if err != nil {
 		return err
@@ -41,11 +50,18 @@ func run(ctx context.Context, berth, home string, runs, many int) error {
 	defer os.RemoveAll(dir)
 	b := &bench{ctx: ctx, berth: berth, home: home, dir: dir, runs: runs}
 	defer b.destroy()
-	if err := b.one(); err != nil {
-		return err
+	if only != "folders" {
+		if err := b.one(); err != nil {
+			return err
+		}
+		if err := b.several(many); err != nil {
+			return err
+		}
 	}
-	if err := b.several(many); err != nil {
-		return err
+	if only != "boxes" {
+		if err := b.folders(); err != nil {
+			return err
+		}
 	}
 	tw := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(tw, "WHAT\tMEDIAN OF %d\tLEAST\tFLOOR\n", runs)

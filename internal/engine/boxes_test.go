@@ -84,7 +84,7 @@ func TestUpOneAfterTheOther(t *testing.T) {
 }
 
 func TestUpFailure(t *testing.T) {
-	e, f, out := newEngine(t, chain+"box \"apart\" {\n  message = \"here I am\"\n}\nbox \"bad\" {}\n")
+	e, f, out := newEngine(t, chain+"box \"apart\" {\n  message = \"here I am\"\n}\nbox \"bad\" { message = \"not me\" }\n")
 	f.on = func(_ context.Context, call string) error {
 		if name := boxOf(call); name == "db" || name == "bad" {
 			return errors.New("boom")
@@ -135,7 +135,7 @@ func TestUpNeeds(t *testing.T) {
 	}
 	for _, want := range []string{
 		"also up, since others depend on them: db\n",
-		`the Envfile does not declare "gone", which exists: berth destroy gone removes it` + "\n",
+		`not in the Envfile any more, but still there: "gone" (berth destroy gone removes what is left)` + "\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("said %q, not %q", out, want)

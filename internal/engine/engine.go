@@ -8,6 +8,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -29,7 +30,23 @@ type Engine struct {
 	Host    Host
 	Command string // the command line, for whoever meets its lock
 
+	Processes func() []int // of the plugins that run; may be nil
+
 	Parallel int // how many boxes are worked on at once; 0: as many as make sense
+
+	rounds rounds
+	said   sync.Map // paths of folders that users have been warned of
+}
+
+// workers are the plugins that run by now.
+func (e *Engine) workers() []state.Worker {
+	var workers []state.Worker
+	if e.Processes != nil {
+		for _, pid := range e.Processes() {
+			workers = append(workers, state.WorkerOf(pid))
+		}
+	}
+	return workers
 }
 
 // Plugins gives out running plugins. It starts one at its first use.

@@ -98,7 +98,11 @@ func (e *Engine) downwards(ctx context.Context, verb string, boxes []*Existing, 
 // Halt stops boxes, by force at once or after the time that the Envfile gives
 // each. It goes on after a failure and returns all of them.
 func (e *Engine) Halt(ctx context.Context, boxes []*Existing, force bool) error {
-	return e.downwards(ctx, "halt", boxes, func(ctx context.Context, x *Existing) error { return e.halt(ctx, x, force) })
+	err := e.downwards(ctx, "halt", boxes, func(ctx context.Context, x *Existing) error { return e.halt(ctx, x, force) })
+	if len(boxes) > 0 {
+		e.tell(ctx, boxes[0].voice)
+	}
+	return err
 }
 
 func (e *Engine) halt(ctx context.Context, x *Existing, force bool) error {
@@ -106,7 +110,7 @@ func (e *Engine) halt(ctx context.Context, x *Existing, force bool) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := e.Home.Lock(x.record.ID, e.Command)
+	unlock, err := e.Home.Lock(x.record.ID, e.Command, e.workers())
 	if err != nil {
 		return err
 	}
@@ -161,7 +165,7 @@ func (e *Engine) destroy(ctx context.Context, x *Existing) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := e.Home.Lock(x.record.ID, e.Command)
+	unlock, err := e.Home.Lock(x.record.ID, e.Command, e.workers())
 	if err != nil {
 		return err
 	}
@@ -177,6 +181,7 @@ func (e *Engine) destroy(ctx context.Context, x *Existing) error {
 	if err := e.Home.Remove(x.record.ID); err != nil {
 		return err
 	}
+	e.tell(ctx, x.voice)
 	x.voice.Say("destroyed")
 	return nil
 }

@@ -27,7 +27,8 @@ func (e *Engine) facts(t *target) map[string]string {
 	facts := map[string]string{}
 	for name, value := range map[string]any{
 		"hostname": s.Hostname, "env": s.Env, limitsFact: s.Resources, "provider": string(t.args),
-		"network": s.Networks, "folder": s.Folders, "host_ca": s.CACertificates,
+		"network": wanted(s.Networks), "folder": s.Folders, "host_ca": s.CACertificates,
+		"package_cache": s.PackageCache,
 	} {
 		b, err := json.Marshal(value)
 		if err != nil {
@@ -166,7 +167,7 @@ func (e *Engine) exclusive(ctx context.Context, x *Existing, f func(p provider.P
 	if err != nil {
 		return err
 	}
-	unlock, err := e.Home.Lock(x.record.ID, e.Command)
+	unlock, err := e.Home.Lock(x.record.ID, e.Command, e.workers())
 	if err != nil {
 		return err
 	}

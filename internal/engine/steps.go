@@ -106,7 +106,7 @@ func (e *Engine) runSteps(ctx context.Context, t *target, due []*step, client *g
 		Project: e.Envfile.Project.Name, Box: t.box.Name, Hostname: t.box.Hostname, User: t.box.SSH.User,
 	}, t.voice)
 	g = envGuest{g, e.env(t.box)}
-	if err := waitForBoot(ctx, g); err != nil {
+	if err := t.waitForBoot(ctx, g); err != nil {
 		return err
 	}
 	for i, s := range due {
@@ -199,11 +199,22 @@ func (g envGuest) Run(ctx context.Context, cmd provisioner.Cmd) error {
 
 // waitForBoot waits until the box's services have been started: sshd lets us in
 // before that, and a step that restarts one would meet it half way. A unit that
-// failed is the user's business, as is a box without systemd.
-func waitForBoot(ctx context.Context, g provisioner.Guest) error {
-	err := g.Run(ctx, provisioner.Cmd{Argv: []string{"systemctl", "is-system-running", "--wait", "--quiet"}, Stdout: discard{}, Stderr: discard{}})
+// failed is the user's business, as is a box without systemd and one whose boot
+// never ends. As root, systemctl talks to systemd itself; by way of the message
+// bus, which may be starting, it can miss the end of the boot and wait for ever.
+func (t *target) waitForBoot(ctx context.Context, g provisioner.Guest) error {
+	limited, cancel := context.WithTimeout(ctx, t.box.BootTimeout)
+	defer cancel()
+	err := g.Run(limited, provisioner.Cmd{
+		Argv: []string{"systemctl", "is-system-running", "--wait", "--quiet"}, Root: true, Stdout: discard{}, Stderr: discard{},
+	})
 	var exit *provisioner.ExitError
-	if errors.As(err, &exit) {
+	switch {
+	case errors.As(err, &exit):
+		return nil
+	case ctx.Err() == nil && limited.Err() != nil:
+		t.voice.Warn("its boot has not ended after %s, and the steps begin all the same; systemctl list-jobs in the box says what it waits for",
+			t.box.BootTimeout)
 		return nil
 	}
 	return err

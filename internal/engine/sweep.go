@@ -32,7 +32,7 @@ func (e *Engine) sweep(name string) error {
 	if _, err := os.Stat(e.Home.BoxDir(id)); err != nil {
 		return nil
 	}
-	unlock, err := e.Home.Lock(id, e.Command)
+	unlock, err := e.Home.Lock(id, e.Command, e.workers())
 	var locked *state.LockedError
 	if errors.As(err, &locked) {
 		return nil

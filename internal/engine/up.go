@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -112,7 +113,7 @@ func (e *Engine) warnUndeclared() error {
 		}
 	}
 	if len(names) > 0 {
-		e.UI.Warn(fmt.Sprintf("the Envfile does not declare %s, which exists: berth destroy %s removes it",
+		e.UI.Warn(fmt.Sprintf("not in the Envfile any more, but still there: %s (berth destroy %s removes what is left)",
 			quoted(names), strings.Join(names, " ")))
 	}
 	return nil
@@ -148,43 +149,49 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 		t.voice.Warn("it was made from %s and the Envfile now says %s: destroy it and bring it up again to change that",
 			t.record.Image, t.box.Image)
 	}
-	if now.State == provider.Frozen {
-		if err := e.resumed(ctx, t); err != nil {
+	var client *guest.Client
+	if running != "" {
+		if err := e.keepRunning(ctx, t, now); err != nil {
 			return err
 		}
-		now.State = provider.Running
-	}
-	if now.State == provider.Running {
-		t.voice.Say("is running")
-		if err := e.enterable(t, now.SSHAddr, t.record.Facts); err != nil {
-			return err
-		}
-		if err := e.settleChanges(ctx, t); err != nil {
-			return err
-		}
-		if err := e.startForwards(ctx, t, ports); err != nil {
-			return err
-		}
-		return e.settleSteps(ctx, t, o, nil)
-	}
-	client, err := e.boot(ctx, t, o)
-	if err != nil {
-		if missing && !o.Keep {
+	} else {
+		client, err = e.boot(ctx, t, o)
+		if err != nil && missing && !o.Keep {
 			return e.rollBack(ctx, t, err)
 		}
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+	}
+	if err := e.startForwards(ctx, t, ports); err != nil {
 		return err
 	}
-	defer client.Close()
-	if err := e.startForwards(ctx, t, ports); err != nil {
+	if err := e.copyFolders(ctx, t); err != nil {
 		return err
 	}
 	return e.settleSteps(ctx, t, o, client)
 }
 
+// keepRunning makes of a box that runs, or is suspended, one that is as the
+// Envfile says, as far as that can be had without a restart.
+func (e *Engine) keepRunning(ctx context.Context, t *target, now provider.Box) error {
+	if now.State == provider.Frozen {
+		if err := e.resumed(ctx, t); err != nil {
+			return err
+		}
+	}
+	t.voice.Say("is running")
+	if err := e.enterable(t, now, t.record.Facts); err != nil {
+		return err
+	}
+	return e.settleChanges(ctx, t)
+}
+
 // lock takes the box's lock and reads its record again: it may have changed
 // since.
 func (e *Engine) lock(t *target) (unlock func(), err error) {
-	unlock, err = e.Home.Lock(t.id, e.Command)
+	unlock, err = e.Home.Lock(t.id, e.Command, e.workers())
 	if err != nil {
 		return nil, err
 	}
@@ -194,56 +201,6 @@ func (e *Engine) lock(t *target) (unlock func(), err error) {
 		return nil, err
 	}
 	return unlock, nil
-}
-
-// create makes the box. Its record is written first, so that whatever happens
-// there is something that knows of it. A box that the provider has but that has
-// no record, because that was lost, is taken over.
-func (e *Engine) create(ctx context.Context, t *target, missing bool) error {
-	e.warnProxy(t)
-	keys, err := e.Home.EnsureKeys(t.id)
-	if err != nil {
-		return err
-	}
-	if t.record == nil || missing {
-		if t.record != nil && t.record.Made {
-			t.voice.Warn("it is gone, though it was not destroyed with berth: it is made anew")
-		}
-		t.record = &state.Record{
-			ID: t.id, ProjectID: e.Project.ID, Project: e.Envfile.Project.Name, Root: e.Envfile.Root,
-			Name: t.box.Name, Provider: t.box.Provider.Name, Image: t.box.Image, Created: time.Now().UTC(),
-			SSH: state.SSH{User: t.box.SSH.User, HostKey: keys.HostPublic},
-		}
-	}
-	if err := e.Home.Save(t.record); err != nil {
-		return err
-	}
-	t.voice.Say("creating from %s", t.box.Image)
-	if err := t.plugin.Create(ctx, e.spec(t, keys), t.report()); err != nil {
-		if !missing { // it was there before, with what is in it
-			return blame(t.box, err)
-		}
-		return e.rollBack(ctx, t, blame(t.box, err))
-	}
-	t.record.Made = true
-	return e.Home.Save(t.record)
-}
-
-// rollBack destroys what this command created and could not finish, and returns
-// the error that made it so.
-func (e *Engine) rollBack(ctx context.Context, t *target, cause error) error {
-	ctx, cancel := cleanup(ctx)
-	defer cancel()
-	t.voice.Say("removing what was made so far")
-	// Asked for again, since the plugin's death may be the cause.
-	p, err := e.provider(ctx, &Existing{record: t.record})
-	if err == nil {
-		err = p.Destroy(ctx, t.id, nil)
-	}
-	if err != nil && !errors.Is(err, provider.ErrNotFound) {
-		return errors.Join(cause, fmt.Errorf("what was made so far could not be removed (berth destroy tries again): %w", err))
-	}
-	return errors.Join(cause, e.Home.Remove(t.id))
 }
 
 // boot starts the box and waits until it can be entered.
@@ -265,9 +222,10 @@ func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Clien
 	if err != nil {
 		return nil, err
 	}
-	if err := e.enterable(t, now.SSHAddr, e.facts(t)); err != nil {
+	if err := e.enterable(t, now, e.facts(t)); err != nil {
 		return nil, err
 	}
+	defer e.tellWhile(ctx, t.voice)()
 	timeout := t.box.BootTimeout
 	if o.BootTimeout > 0 {
 		timeout = o.BootTimeout
@@ -282,43 +240,17 @@ func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Clien
 
 // enterable records where the box is entered, for commands that ask nobody, and
 // what it was started with.
-func (e *Engine) enterable(t *target, addr string, facts map[string]string) error {
+func (e *Engine) enterable(t *target, now provider.Box, facts map[string]string) error {
 	r := t.record
-	if r.SSH.Addr == addr && r.Root == e.Envfile.Root && r.Project == e.Envfile.Project.Name &&
-		!r.Suspended && maps.Equal(r.Facts, facts) {
+	var networks []state.Network
+	for _, n := range now.Networks {
+		networks = append(networks, state.Network{Name: n.Name, IP: n.IP})
+	}
+	if r.SSH.Addr == now.SSHAddr && r.Root == e.Envfile.Root && r.Project == e.Envfile.Project.Name &&
+		!r.Suspended && maps.Equal(r.Facts, facts) && slices.Equal(r.Networks, networks) {
 		return nil
 	}
-	r.SSH.Addr, r.Root, r.Project = addr, e.Envfile.Root, e.Envfile.Project.Name
+	r.SSH.Addr, r.Root, r.Project, r.Networks = now.SSHAddr, e.Envfile.Root, e.Envfile.Project.Name, networks
 	r.Suspended, r.Facts = false, facts
 	return e.Home.Save(r)
-}
-
-// spec is what the provider is asked for.
-func (e *Engine) spec(t *target, keys state.Keys) provider.Spec {
-	b, r := t.box, t.box.Resources
-	spec := provider.Spec{
-		ID: t.id, Project: e.Envfile.Project.Name, Name: b.Name, Hostname: b.Hostname,
-		Image: t.record.Image, User: b.SSH.User, Env: e.env(b),
-		AuthorizedKey: keys.Public, HostKey: keys.HostPrivate,
-		Resources: provider.Resources{
-			CPUs: r.CPUs, CPUWeight: r.CPUWeight, CPUSet: r.CPUSet, Memory: r.Memory, Swap: r.Swap, PIDs: r.PIDs,
-			IO: provider.IO(r.IO),
-		},
-		Folders: e.specFolders(b),
-	}
-	if b.HostCA {
-		spec.CACertificates = e.Host.Certificates
-	}
-	return spec
-}
-
-// report shows the provider's news.
-func (t *target) report() provider.Report {
-	return func(ev provider.Event) {
-		if ev.Total > 0 {
-			t.voice.Progress(fmt.Sprintf("%s (%d%%)", ev.Text, ev.Done*100/ev.Total))
-			return
-		}
-		t.voice.Progress(ev.Text)
-	}
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"net"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -23,7 +22,7 @@ func (e *Engine) resolve(ctx context.Context, t *target, wanted func(*step) bool
 			if ips[name] != "" {
 				continue
 			}
-			ip, err := e.address(ctx, name)
+			ip, err := e.address(ctx, t, name)
 			if err != nil {
 				return fmt.Errorf("step %s (%s) uses a value of box %q: %w", s.title(), s.block.DeclRange, name, err)
 			}
@@ -44,8 +43,8 @@ func (e *Engine) resolve(ctx context.Context, t *target, wanted func(*step) bool
 	return nil
 }
 
-// address returns the IP address of a box, which must be running.
-func (e *Engine) address(ctx context.Context, name string) (string, error) {
+// address returns the IP address at which t reaches a box, which must be running.
+func (e *Engine) address(ctx context.Context, t *target, name string) (string, error) {
 	a, err := e.Access(e.Envfile.Box(name))
 	if err != nil {
 		return "", err
@@ -61,11 +60,15 @@ func (e *Engine) address(ctx context.Context, name string) (string, error) {
 	if now.State != provider.Running {
 		return "", fmt.Errorf("the box is %s: start it with berth up %s", now.State, name)
 	}
-	host, _, err := net.SplitHostPort(now.SSHAddr)
-	if err != nil {
-		return "", fmt.Errorf("read the address that provider %q gives: %w", a.Record.Provider, err)
+	var reader provider.Box
+	for _, n := range t.record.Networks {
+		reader.Networks = append(reader.Networks, provider.Network{Name: n.Name, IP: n.IP})
 	}
-	return host, nil
+	ip := addressFor(reader, now)
+	if ip == "" {
+		return "", fmt.Errorf("provider %q gives no address but %q", a.Record.Provider, now.SSHAddr)
+	}
+	return ip, nil
 }
 
 // distinctDiags drops what was said already: a block that makes several boxes is

@@ -91,7 +91,7 @@ func meeting(n int) func() error {
 		select {
 		case <-all:
 			return nil
-		case <-time.After(5 * time.Second):
+		case <-time.After(2 * time.Second):
 			return errors.New("nobody else came")
 		}
 	}
@@ -111,7 +111,7 @@ func TestWalkOverlaps(t *testing.T) {
 
 // After an interrupt nothing begins any more, and what runs is waited for.
 func TestWalkCancelled(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	jobs := []job{{name: "a"}, {name: "b"}, {name: "c", after: []string{"a"}}, {name: "d"}}
 	var mu sync.Mutex
 	var ran []string

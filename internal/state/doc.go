@@ -4,6 +4,7 @@
 // The data home holds, all of it private to its owner:
 //
 //	projects/ID            the folder of a project
+//	projects/ID.lock       flock of whoever tells the project's boxes about each other
 //	boxes/ID/box.json      the record of a box
 //	boxes/ID/lock          flock of whoever changes the box, and who that is
 //	boxes/ID/id_ed25519    private key that logs in

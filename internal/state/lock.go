@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,9 @@ type Holder struct {
 	PID     int       `json:"pid"`
 	Command string    `json:"command"` // "berth up web"
 	Since   time.Time `json:"since"`
+	// Workers are the plugins that act for it. They outlive a holder that is
+	// killed by a moment, in which they undo what they were at.
+	Workers []Worker `json:"workers,omitempty"`
 }
 
 // LockedError means that another command is changing the box.
@@ -32,9 +36,10 @@ func (e *LockedError) Error() string {
 		e.Box, e.Holder.Command, e.Holder.PID, time.Since(e.Holder.Since).Round(time.Second))
 }
 
-// Lock takes the lock of a box, or fails at once with *LockedError. The kernel
-// drops it when the process dies (flock(2)), so none is ever stale.
-func (h *Home) Lock(id, command string) (unlock func(), err error) {
+// Lock takes the lock of a box for a command, or fails at once with
+// *LockedError. The kernel drops it when the process dies (flock(2)), so none is
+// ever stale; but of a holder that was killed the workers are waited for.
+func (h *Home) Lock(id, command string, workers []Worker) (unlock func(), err error) {
 	path := filepath.Join(h.boxDir(id), "lock")
 	for {
 		if err := h.make(h.boxDir(id)); err != nil {
@@ -60,7 +65,11 @@ func (h *Home) Lock(id, command string) (unlock func(), err error) {
 			f.Close()
 			continue
 		}
-		if err := describe(f, command); err != nil {
+		err = outlast(f)
+		if err == nil {
+			err = describe(f, Holder{PID: os.Getpid(), Command: command, Since: time.Now(), Workers: workers})
+		}
+		if err != nil {
 			f.Close()
 			return nil, fmt.Errorf("lock box %s: %w", id, err)
 		}
@@ -71,8 +80,47 @@ func (h *Home) Lock(id, command string) (unlock func(), err error) {
 				_ = os.Remove(path)
 				_ = os.Remove(h.boxDir(id))
 			}
+			_ = f.Truncate(0) // an orderly end: there is nobody to wait for
 			f.Close()
 		}, nil
+	}
+}
+
+// lockPoll is how often a lock that is waited for is tried.
+const lockPoll = 10 * time.Millisecond
+
+// LockProject takes a lock for what concerns all boxes of a project, waiting for
+// whoever has it; nobody keeps it for long.
+func (h *Home) LockProject(ctx context.Context, id string) (unlock func(), err error) {
+	path := h.projectFile(id) + ".lock"
+	if err := h.make(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	tick := time.NewTicker(lockPoll)
+	defer tick.Stop()
+	for {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("lock the project: %w", err)
+		}
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil && isAt(f, path) { // else it was removed with its project
+			return func() {
+				if _, err := os.Stat(h.projectFile(id)); errors.Is(err, os.ErrNotExist) && isAt(f, path) {
+					_ = os.Remove(path) // the project's last box went meanwhile
+				}
+				f.Close()
+			}, nil
+		}
+		f.Close()
+		if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock the project: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for another berth command in this project: %w", ctx.Err())
+		case <-tick.C:
+		}
 	}
 }
 
@@ -91,8 +139,8 @@ func (h *Home) LockHolder(id string) Holder {
 }
 
 // describe writes who holds the lock.
-func describe(f *os.File, command string) error {
-	b, err := json.Marshal(Holder{PID: os.Getpid(), Command: command, Since: time.Now()})
+func describe(f *os.File, holder Holder) error {
+	b, err := json.Marshal(holder)
 	if err != nil {
 		return err
 	}

@@ -87,8 +87,10 @@ func (h *Home) ForgetProject(id string) error {
 	if err != nil || len(records) > 0 {
 		return err
 	}
-	if err := os.Remove(h.projectFile(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	for _, file := range []string{h.projectFile(id), h.projectFile(id) + ".lock"} {
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	return nil
 }

@@ -40,6 +40,9 @@ type Record struct {
 	Made bool `json:"made"`
 
 	SSH SSH `json:"ssh"`
+	// Networks are the box's addresses in private networks, when it was last
+	// started.
+	Networks []Network `json:"networks,omitempty"`
 
 	// Suspended is true for a box that `berth suspend` has frozen.
 	Suspended bool `json:"suspended,omitempty"`
@@ -58,6 +61,12 @@ type SSH struct {
 	Addr    string `json:"addr"` // host:port, when it was last started
 	User    string `json:"user"`
 	HostKey string `json:"host_key"` // public, as in authorized_keys
+}
+
+// Network is a box's place in a private network.
+type Network struct {
+	Name string `json:"name"`
+	IP   string `json:"ip"` // with the prefix length
 }
 
 // StepStatus is how a step went.

@@ -1,11 +1,14 @@
 package state
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestLockNamesItsHolder(t *testing.T) {
@@ -13,11 +16,11 @@ func TestLockNamesItsHolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	unlock, err := h.Lock("p-web-1", "berth up web")
+	unlock, err := h.Lock("p-web-1", "berth up web", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = h.Lock("p-web-1", "berth halt")
+	_, err = h.Lock("p-web-1", "berth halt", nil)
 	var locked *LockedError
 	if !errors.As(err, &locked) || locked.Holder.PID != os.Getpid() || locked.Holder.Command != "berth up web" {
 		t.Errorf("got %v", err)
@@ -25,6 +28,50 @@ func TestLockNamesItsHolder(t *testing.T) {
 	unlock()
 	if _, err := os.Stat(h.boxDir("p-web-1")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the lock of a box without a record is left: %v", err)
+	}
+}
+
+// The lock of a holder that was killed is free once its plugins have ended too.
+func TestLockOutlastsWorkers(t *testing.T) {
+	h, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const id = "p-web-1"
+	if err := h.Save(&Record{ID: id}); err != nil {
+		t.Fatal(err)
+	}
+	worker := exec.Command("sleep", "60")
+	if err := worker.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan time.Time, 1)
+	go func() {
+		time.Sleep(100 * time.Millisecond)
+		ended <- time.Now()
+		_ = worker.Process.Kill()
+	}()
+	stranger := WorkerOf(os.Getpid())
+	stranger.Start += "0" // the number is in use again
+	path := filepath.Join(h.boxDir(id), "lock")
+	b, err := json.Marshal(Holder{PID: 1, Command: "berth up", Workers: []Worker{stranger, WorkerOf(worker.Process.Pid)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b, 0o600); err != nil { // as a killed berth leaves it
+		t.Fatal(err)
+	}
+	unlock, err := h.Lock(id, "berth status", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now := time.Now(); now.Before(<-ended) {
+		t.Error("the lock was had while the worker was alive")
+	}
+	_ = worker.Wait()
+	unlock()
+	if b, err := os.ReadFile(path); err != nil || len(b) > 0 {
+		t.Errorf("an orderly end leaves %q, %v", b, err)
 	}
 }
 

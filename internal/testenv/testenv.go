@@ -31,7 +31,7 @@ func NeedSSHD(t testing.TB) { t.Helper(); need(t, "sshd") }
 // NeedNet skips t unless packages can be downloaded, directly or by a proxy.
 func NeedNet(t testing.TB) { t.Helper(); need(t, "net") }
 
-// NeedTool skips t unless a program, "sudo" or "bash", is installed.
+// NeedTool skips t unless a program, such as "sudo" or "nft", is installed.
 func NeedTool(t testing.TB, program string) { t.Helper(); need(t, program) }
 
 func need(t testing.TB, name string) {
@@ -55,7 +55,8 @@ func listed(variable, name string) bool {
 }
 
 // Has tells whether the machine has what is named "root", "lxc", "sshd", "net",
-// "sudo" or "bash", and what is missing if not.
+// "nft", "nsenter", "iptables-nft", "iptables-legacy", "sudo" or "bash", and what
+// is missing if not.
 func Has(name string) (ok bool, reason string) {
 	switch name {
 	case "root":
@@ -77,7 +78,7 @@ func Has(name string) (ok bool, reason string) {
 		}
 	case "net":
 		return hasNet()
-	case "sudo", "bash":
+	case "sudo", "bash", "nft", "nsenter", "iptables-nft", "iptables-legacy":
 		if _, err := exec.LookPath(name); err != nil {
 			return false, name + " not found"
 		}

@@ -154,6 +154,19 @@ func (m *Manager) forget(p *process) {
 	delete(m.processes, p)
 }
 
+// Processes returns the numbers of the plugins' processes that run.
+func (m *Manager) Processes() []int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var pids []int
+	for p := range m.processes {
+		if p.hasStarted() {
+			pids = append(pids, p.cmd.Process.Pid)
+		}
+	}
+	return pids
+}
+
 func (m *Manager) isClosed() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"sort"
+	"strconv"
 	"strings"
 )
 
@@ -42,6 +43,22 @@ type boxConfig struct {
 // linkName is the host's end of the box's veth pair: a hash, since names of
 // links end at 15 bytes (IFNAMSIZ).
 func linkName(id string) string { return "berth-" + shortHash(id) }
+
+// maxNICs is how many private networks a box can join.
+const maxNICs = 9
+
+// privateLinkPrefix begins the names of the ports of private bridges, and of no
+// others.
+const privateLinkPrefix = "berthp"
+
+// privateLinkName is the host's end of the veth pair of a private network, from
+// 0 to maxNICs-1.
+func privateLinkName(id string, i int) string {
+	return privateLinkPrefix + shortHash(id) + strconv.Itoa(i+1)
+}
+
+// nicName is the box's end of it.
+func nicName(i int) string { return "eth" + strconv.Itoa(i+1) }
 
 func shortHash(s string) string {
 	sum := sha256.Sum256([]byte(s))
@@ -112,6 +129,20 @@ func (c boxConfig) network(set func(key, value string)) {
 	// LXC computes a wrong broadcast address by itself (5.0.2).
 	set("lxc.net.0.ipv4.address", fmt.Sprintf("%s/%d %s", r.Addr, c.net.Subnet.Bits(), c.net.broadcast()))
 	set("lxc.net.0.ipv4.gateway", c.net.gateway().String())
+	for i, n := range r.NICs {
+		key := fmt.Sprintf("lxc.net.%d.", i+1)
+		set(key+"type", "veth")
+		set(key+"link", n.Bridge)
+		set(key+"veth.pair", privateLinkName(r.ID, i))
+		set(key+"name", nicName(i))
+		set(key+"hwaddr", hardwareAddr(r.ID+"/"+n.Name))
+		set(key+"flags", "up")
+		if n.IP.Addr().Is6() {
+			set(key+"ipv6.address", n.IP.String())
+		} else {
+			set(key+"ipv4.address", fmt.Sprintf("%s %s", n.IP, lastOf(n.IP)))
+		}
+	}
 }
 
 // security sets what keeps the box apart from the host beyond its namespaces.
@@ -122,12 +153,13 @@ func (c boxConfig) security(set func(key, value string)) {
 	set("lxc.seccomp.profile", c.dir+"/seccomp")
 	if c.apparmor {
 		set("lxc.apparmor.profile", "generated")
+		// Without it the profile forbids the mounts that systemd makes for
+		// services with a sandbox, such as systemd-logind, and these fail. They act
+		// in the box's own namespaces, whose root is nobody on the host.
+		set("lxc.apparmor.allow_nesting", "1")
 	}
 	if !c.nesting {
 		return
-	}
-	if c.apparmor {
-		set("lxc.apparmor.allow_nesting", "1")
 	}
 	// The kernel lets a nested container mount its own /proc and /sys only where
 	// an untouched one is visible (mount_namespaces(7)).

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/berth-dev/berth/provider"
 )
@@ -45,7 +46,11 @@ func (p *lxcProvider) Create(ctx context.Context, spec provider.Spec, report pro
 	if err := p.checkUser(img, spec.User); err != nil {
 		return err
 	}
-	r = record{ID: spec.ID, Project: spec.Project, Name: spec.Name, Image: spec.Image, Layers: []string{img.Layer}}
+	if err := p.store.pruneCache(spec.ProjectID, time.Now()); err != nil {
+		return fmt.Errorf("remove old packages of the project: %w", err)
+	}
+	r = record{ID: spec.ID, Project: spec.Project, Name: spec.Name, Image: spec.Image, Layers: []string{img.Layer},
+		Hostname: spec.Hostname}
 	if err := p.lease(ctx, &r); err != nil {
 		return err
 	}

@@ -32,6 +32,9 @@ func (p *lxcProvider) Inspect(ctx context.Context, id string) (provider.Box, err
 	if r.Addr.IsValid() {
 		b.SSHAddr = net.JoinHostPort(r.Addr.String(), "22")
 	}
+	for _, n := range r.NICs {
+		b.Networks = append(b.Networks, provider.Network{Name: n.Name, IP: n.IP.String()})
+	}
 	if !r.Ready {
 		b.State = provider.Stopped
 		return b, nil

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -47,17 +46,12 @@ func inMountNamespace(ctx context.Context, d disk, f func() error) error {
 	if err := os.MkdirAll(stage, 0o700); err != nil {
 		return fmt.Errorf("make %s: %w", stage, err)
 	}
-	done := make(chan error, 1)
-	go func() {
-		// Never unlocked: the runtime ends the thread with the goroutine.
-		runtime.LockOSThread()
-		err := d.mount(ctx)
-		if err == nil {
-			err = f()
+	return onOwnThread(func() error {
+		if err := d.mount(ctx); err != nil {
+			return err
 		}
-		done <- err
-	}()
-	return <-done
+		return f()
+	})
 }
 
 // mount builds the stage on the calling thread, in a new mount namespace.
@@ -220,37 +214,6 @@ func mountOverlay(lower string, idBase uint32) error {
 	if st.Flags&unix.ST_RDONLY != 0 {
 		return errors.New("the overlay came up read-only: the filesystem of the data folder cannot hold an overlay's upper; " +
 			"put it on ext4, xfs or btrfs with $BERTH_HOME")
-	}
-	return nil
-}
-
-// asHostID calls f with the calling thread's files made and used as those of the
-// host's id, and with the capabilities of root.
-func asHostID(id uint32, f func() error) error {
-	var caps [2]unix.CapUserData
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	if err := unix.Capget(&header, &caps[0]); err != nil {
-		return fmt.Errorf("read capabilities: %w", err)
-	}
-	if err := setFSIDs(int(id)); err != nil {
-		return err
-	}
-	defer setFSIDs(0)
-	// Leaving fsuid 0 drops the filesystem capabilities from the effective set
-	// (capabilities(7)); they are still permitted.
-	if err := unix.Capset(&header, &caps[0]); err != nil {
-		return fmt.Errorf("raise capabilities: %w", err)
-	}
-	return f()
-}
-
-// setFSIDs sets the calling thread's ids for file access (setfsuid(2)).
-func setFSIDs(id int) error {
-	if err := unix.Setfsgid(id); err != nil {
-		return fmt.Errorf("set fsgid %d: %w", id, err)
-	}
-	if err := unix.Setfsuid(id); err != nil {
-		return fmt.Errorf("set fsuid %d: %w", id, err)
 	}
 	return nil
 }

@@ -33,14 +33,24 @@ const hostLock = stage + "/network.lock"
 // owner can be told from the link alone.
 func bridgeAlias(root string) string { return "berth:" + root }
 
+// ownerOf reads an alias of ours: the data folder, and for the bridge of a
+// private network "NETWORK of project PROJECT".
+func ownerOf(alias string) (root, private string, ours bool) {
+	if root, ours = strings.CutPrefix(alias, "berth:"); ours {
+		return root, "", true
+	}
+	if alias, ours = strings.CutPrefix(alias, "berth-net:"); ours {
+		name, root, _ := strings.Cut(alias, ":")
+		project, network, _ := strings.Cut(name, "/")
+		return root, fmt.Sprintf("%q of project %q", network, project), true
+	}
+	return "", "", false
+}
+
 func (n network) gateway() netip.Addr { return n.Subnet.Addr().Next() }
 
 func (n network) broadcast() netip.Addr {
-	a, mask := n.Subnet.Addr().As4(), maskOf(n.Subnet)
-	for i := range a {
-		a[i] |= ^mask[i]
-	}
-	return netip.AddrFrom4(a)
+	return lastOf(n.Subnet)
 }
 
 // usable reports whether a box may have the address: not the network's, not the
@@ -77,8 +87,8 @@ func (s store) ensureNetwork(ctx context.Context) (network, error) {
 	if known {
 		// The common case, and no need for the host's lock.
 		if link, err := netlink.LinkByName(n.Bridge); err == nil && link.Attrs().Alias == bridgeAlias(s.root) &&
-			link.Attrs().Flags&net.FlagUp != 0 && hasTable(n.Bridge) {
-			return n, nil
+			link.Attrs().Flags&net.FlagUp != 0 && hasTables(n.Bridge, mainFamilies) {
+			return n, letThrough(n.Bridge, false)
 		}
 	}
 	unlock, err := flock(hostLock)
@@ -103,7 +113,7 @@ func (s store) ensureNetwork(ctx context.Context) (network, error) {
 
 // chooseNetwork keeps what n has as far as it is free.
 func (s store) chooseNetwork(n network) (network, error) {
-	links, err := netlink.LinkList()
+	links, err := dump(netlink.LinkList)
 	if err != nil {
 		return n, fmt.Errorf("list network links: %w", err)
 	}
@@ -118,7 +128,7 @@ func (s store) chooseNetwork(n network) (network, error) {
 	for i := 0; n.Bridge == "" || !free(n.Bridge); i++ {
 		n.Bridge = fmt.Sprintf("berth%d", i)
 	}
-	routes, err := hostRoutes(n.Bridge)
+	routes, err := hostRoutes(n.Bridge, false)
 	if err != nil {
 		return n, err
 	}
@@ -151,6 +161,9 @@ func (n network) make(root string) error {
 	if err := makeTable(n.Bridge, n.Subnet); err != nil {
 		return err
 	}
+	if err := letThrough(n.Bridge, false); err != nil {
+		return err
+	}
 	return enableForwarding()
 }
 
@@ -179,11 +192,14 @@ func (s store) releaseNetwork() error {
 	return os.Remove(s.networkFile())
 }
 
-// removeBridge removes a bridge of ours with its table, and forwarding with the
+// removeBridge removes a bridge of ours with its rules, and forwarding with the
 // last of them. The host's lock must be held.
 func removeBridge(link netlink.Link) error {
 	name := link.Attrs().Name
-	if err := removeTable(name); err != nil {
+	if err := removeRules(func(bridge string) bool { return bridge == name }); err != nil {
+		return err
+	}
+	if err := removeTables(name); err != nil {
 		return err
 	}
 	if err := netlink.LinkDel(link); err != nil && !isLinkNotFound(err) {
@@ -192,15 +208,17 @@ func removeBridge(link netlink.Link) error {
 	return restoreForwarding()
 }
 
-// sweepBridges removes bridges whose data folder is gone: somebody removed it
-// by hand. The host's lock must be held.
+// sweepBridges removes bridges whose data folder is gone, and rules in others'
+// tables whose bridge is: somebody removed them by hand. The host's lock must be held.
 func sweepBridges() error {
-	links, err := netlink.LinkList()
+	links, err := dump(netlink.LinkList)
 	if err != nil {
 		return fmt.Errorf("list network links: %w", err)
 	}
+	there := map[string]bool{}
 	for _, l := range links {
-		root, ours := strings.CutPrefix(l.Attrs().Alias, "berth:")
+		there[l.Attrs().Name] = true
+		root, _, ours := ownerOf(l.Attrs().Alias)
 		if !ours || l.Type() != "bridge" {
 			continue
 		}
@@ -210,7 +228,7 @@ func sweepBridges() error {
 			}
 		}
 	}
-	return nil
+	return removeRules(func(bridge string) bool { return !there[bridge] })
 }
 
 func isLinkNotFound(err error) bool {

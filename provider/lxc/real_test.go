@@ -22,13 +22,23 @@ import (
 // images that tests keep between runs, and a box for it.
 func realProvider(t *testing.T) (*lxcProvider, provider.Spec) {
 	t.Helper()
-	return realProviderOf(t, "debian:bookworm")
+	return realProviderOf(t, bookworm)
 }
+
+// bookworm is the image of tests that need no other.
+const bookworm = "debian:bookworm"
 
 func realProviderOf(t *testing.T, image string) (*lxcProvider, provider.Spec) {
 	t.Helper()
 	testenv.NeedLXC(t)
 	testenv.NeedNet(t)
+	p := realStore(t, image)
+	return p, realSpec(t, p, "test", "box", image)
+}
+
+// realImages returns the folder with the images that tests keep between runs.
+func realImages(t *testing.T, image string) string {
+	t.Helper()
 	cache := os.Getenv("BERTH_TEST_CACHE")
 	if cache == "" {
 		cache = "/var/tmp/berth-test-cache"
@@ -37,12 +47,33 @@ func realProviderOf(t *testing.T, image string) (*lxcProvider, provider.Spec) {
 	if _, err := Open(cache).(*lxcProvider).image(t.Context(), image, nil); err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	return cache
+}
+
+// realStore returns a provider with a data folder of its own.
+func realStore(t *testing.T, image string) *lxcProvider {
+	t.Helper()
+	cache, dir := realImages(t, image), t.TempDir()
 	for _, name := range []string{"images", "layers"} {
 		if err := os.Symlink(filepath.Join(cache, name), filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
+	before, err := findCgroups("lxc.pivot") // LXC's default, which it leaves behind
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if after, err := findCgroups("lxc.pivot"); err != nil || len(after) != len(before) {
+			t.Errorf("cgroups left on the host: %v, %v", after, err)
+		}
+	})
+	return Open(dir).(*lxcProvider)
+}
+
+// realSpec returns a box of a project, which is destroyed with the test.
+func realSpec(t *testing.T, p *lxcProvider, project, name, image string) provider.Spec {
+	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -55,14 +86,11 @@ func realProviderOf(t *testing.T, image string) (*lxcProvider, provider.Spec) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, err := findCgroups("lxc.pivot") // LXC's default, which it leaves behind
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := Open(dir).(*lxcProvider)
+	dir := p.store.root
 	spec := provider.Spec{
-		ID: "test-box-" + shortHash(dir), Project: "test", Name: "box", Hostname: "hull", Image: image,
-		User: "dev", AuthorizedKey: string(ssh.MarshalAuthorizedKey(key)), HostKey: pem.EncodeToMemory(block),
+		ID: project + "-" + name + "-" + shortHash(dir+project+name), Project: project, ProjectID: shortHash(dir + project), Name: name,
+		Hostname: "hull", Image: image, User: "dev",
+		AuthorizedKey: string(ssh.MarshalAuthorizedKey(key)), HostKey: pem.EncodeToMemory(block),
 	}
 	t.Cleanup(func() {
 		// t.Context has ended by now.
@@ -73,11 +101,8 @@ func realProviderOf(t *testing.T, image string) (*lxcProvider, provider.Spec) {
 		if err != nil || len(left) > 0 {
 			t.Errorf("left on the host: %v, %v", left, err)
 		}
-		if after, err := findCgroups("lxc.pivot"); err != nil || len(after) != len(before) {
-			t.Errorf("cgroups left on the host: %v, %v", after, err)
-		}
 	})
-	return p, spec
+	return spec
 }
 
 // inBox runs a shell command in the box as its root.

@@ -34,7 +34,7 @@ func (p *lxcProvider) settle(ctx context.Context, id string) error {
 			return err
 		}
 		if clearCgroups(dirs, time.Since(begin) > patience) {
-			return removeLink(id)
+			return removeLinks(id)
 		}
 		select {
 		case <-ctx.Done():
@@ -77,21 +77,46 @@ func clearCgroups(dirs []string, kill bool) bool {
 	return empty
 }
 
-// removeLink removes the host's end of the box's veth pair. The kernel does so
+// linkNames are the names that the host's ends of a box's veth pairs can have.
+func linkNames(id string) []string {
+	names := []string{linkName(id)}
+	for i := range maxNICs {
+		names = append(names, privateLinkName(id, i))
+	}
+	return names
+}
+
+// findLinks returns those of a box's links that are there.
+func findLinks(id string) ([]netlink.Link, error) {
+	var found []netlink.Link
+	for _, name := range linkNames(id) {
+		link, err := netlink.LinkByName(name)
+		if isLinkNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("find link %s: %w", name, err)
+		}
+		found = append(found, link)
+	}
+	return found, nil
+}
+
+// removeLinks removes the host's ends of the box's veth pairs. The kernel does so
 // when the box's network namespace goes, which can be a moment later than the
 // box's last process.
-func removeLink(id string) error {
-	link, err := netlink.LinkByName(linkName(id))
-	if isLinkNotFound(err) {
-		return nil
+func removeLinks(id string) error {
+	links, err := findLinks(id)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = netlink.LinkDel(link)
+	var errs []error
+	for _, l := range links {
+		if err := netlink.LinkDel(l); err != nil && !isLinkNotFound(err) && !errors.Is(err, unix.ENODEV) {
+			errs = append(errs, fmt.Errorf("remove link %s: %w", l.Attrs().Name, err))
+		}
 	}
-	if err != nil && !isLinkNotFound(err) && !errors.Is(err, unix.ENODEV) {
-		return fmt.Errorf("remove link %s: %w", linkName(id), err)
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // sweep removes the files of boxes that are gone. The store's lock must be held.
@@ -125,8 +150,12 @@ func Leftovers(dataDir, id string) ([]string, error) {
 			add("process", strconv.Itoa(pid))
 		}
 	}
-	if _, err := netlink.LinkByName(linkName(id)); err == nil {
-		add("link", linkName(id))
+	links, err := findLinks(id)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range links {
+		add("link", l.Attrs().Name)
 	}
 	all, err := mounts()
 	if err != nil {
@@ -144,10 +173,37 @@ func Leftovers(dataDir, id string) ([]string, error) {
 	for _, g := range gone {
 		add("files", g)
 	}
-	if left, err := s.records(); err == nil && len(left) == 0 {
-		if n, known, _ := s.loadNetwork(); known {
-			add("network", n.Bridge)
+	shared, err := s.sharedLeftovers()
+	return append(found, shared...), err
+}
+
+// sharedLeftovers lists what the boxes of a data folder share and none of them
+// uses: bridges, firewall tables, and rules in the tables of others.
+func (s store) sharedLeftovers() ([]string, error) {
+	var found []string
+	records, err := s.records()
+	if err != nil {
+		return nil, err
+	}
+	if n, known, _ := s.loadNetwork(); known && len(records) == 0 {
+		found = append(found, "network "+n.Bridge)
+	}
+	links, err := dump(netlink.LinkList)
+	if err != nil {
+		return nil, fmt.Errorf("list network links: %w", err)
+	}
+	bridges := map[string]bool{}
+	for _, l := range links {
+		name := l.Attrs().Name
+		bridges[name] = true
+		root, private, ours := ownerOf(l.Attrs().Alias)
+		if !ours || root != s.root {
+			continue
+		}
+		if len(records) == 0 || private != "" && len(s.running(name)) == 0 {
+			found = append(found, "bridge "+name)
 		}
 	}
-	return found, nil
+	orphans, err := orphanedRules(bridges)
+	return append(found, orphans...), err
 }

@@ -41,10 +41,14 @@ func (p *lxcProvider) seed(r record, spec provider.Spec, first bool) error {
 		return err
 	}
 	files = append(files, imageFile{"etc/resolv.conf", 0o644, resolv})
+	names, err := hostsBlock(r, spec)
+	if err != nil {
+		return err
+	}
 	if text, ok := replaceBlock(p.current(root, r, "etc/environment"), environment(spec.Env)); ok {
 		files = append(files, imageFile{"etc/environment", 0o644, text})
 	}
-	if text, ok := replaceBlock(p.current(root, r, "etc/hosts"), hostsFile(spec.Hostname)); ok {
+	if text, ok := replaceBlock(p.current(root, r, "etc/hosts"), names); ok {
 		files = append(files, imageFile{"etc/hosts", 0o644, text})
 	}
 	files = append(files, imageFile{"etc/hostname", 0o644, spec.Hostname + "\n"})
@@ -76,6 +80,10 @@ func emptyTmp(root *os.Root) error {
 // that cannot be read, such as a link that leads out, count as empty.
 func (p *lxcProvider) current(upper *os.Root, r record, name string) string {
 	if _, err := upper.Lstat(name); err == nil {
+		// A FIFO would keep the reader waiting for ever.
+		if st, err := upper.Stat(name); err != nil || !st.Mode().IsRegular() {
+			return ""
+		}
 		b, _ := upper.ReadFile(name)
 		return string(b)
 	}
@@ -132,14 +140,6 @@ func environment(env map[string]string) string {
 		fmt.Fprintf(&b, "%s=\"%s\"\n", k, env[k])
 	}
 	return b.String()
-}
-
-func hostsFile(hostname string) string {
-	names := hostname
-	if short, _, dotted := strings.Cut(hostname, "."); dotted {
-		names += " " + short
-	}
-	return "127.0.0.1 localhost\n127.0.1.1 " + names + "\n::1 localhost ip6-localhost ip6-loopback\n"
 }
 
 func resolvConf(wanted []string) (string, error) {

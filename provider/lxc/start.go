@@ -1,7 +1,9 @@
 package lxc
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -33,14 +35,27 @@ func (p *lxcProvider) Start(ctx context.Context, spec provider.Spec, report prov
 	if err := p.settle(ctx, r.ID); err != nil { // what a monitor that was killed may have left
 		return fmt.Errorf("start box %s: %w", r.ID, err)
 	}
-	limits, err := p.configure(ctx, &r, spec)
+	if err := p.start(ctx, r, spec, report); err != nil {
+		return errors.Join(err, p.disconnect())
+	}
+	return nil
+}
+
+// start boots a box of which nothing runs.
+func (p *lxcProvider) start(ctx context.Context, r record, spec provider.Spec, report provider.Report) error {
+	n, err := p.connect(ctx, &r, spec)
 	if err != nil {
 		return err
 	}
-	if err := p.launch(ctx, r, spec.Folders); err != nil {
+	defer n.release()
+	limits, err := p.configure(r, n.network, spec)
+	if err != nil {
 		return err
 	}
-	if err := p.verify(ctx, r, limits); err != nil {
+	if err := p.launch(ctx, r, spec); err != nil {
+		return err
+	}
+	if err := p.verify(ctx, r, n.network, limits, report); err != nil {
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
 		return errors.Join(err, p.Stop(cleanup, r.ID, 0, nil))
@@ -48,21 +63,17 @@ func (p *lxcProvider) Start(ctx context.Context, spec provider.Spec, report prov
 	return nil
 }
 
-// configure brings the network up and writes the box's configuration.
-func (p *lxcProvider) configure(ctx context.Context, r *record, spec provider.Spec) ([]setting, error) {
+// configure writes the box's configuration.
+func (p *lxcProvider) configure(r record, n network, spec provider.Spec) ([]setting, error) {
 	limits, err := detectSettings(spec.Resources, p.store.root)
 	if err != nil {
 		return nil, err
 	}
-	n, err := p.connect(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.seed(*r, spec, false); err != nil {
+	if err := p.seed(r, spec, false); err != nil {
 		return nil, err
 	}
 	text, err := boxConfig{
-		record: *r, net: n, hostname: spec.Hostname, limits: limits,
+		record: r, net: n, hostname: spec.Hostname, limits: limits,
 		nesting: p.Nesting, raw: p.Raw, apparmor: hostHasAppArmor(), dir: p.store.box(r.ID),
 	}.text()
 	if err != nil {
@@ -77,28 +88,72 @@ func (p *lxcProvider) configure(ctx context.Context, r *record, spec provider.Sp
 	return limits, nil
 }
 
-// connect makes sure that the network is there and that the box's address is of it.
-func (p *lxcProvider) connect(ctx context.Context, r *record) (network, error) {
+// connection is the networks of a box that is started. Until release is called
+// they stay, though no box may be in them yet.
+type connection struct {
+	network
+	release func()
+}
+
+// connect makes sure that the networks are there, and that the box's addresses
+// are of them and recorded.
+func (p *lxcProvider) connect(ctx context.Context, r *record, spec provider.Spec) (connection, error) {
 	unlock, err := p.store.lock()
 	if err != nil {
-		return network{}, err
+		return connection{}, err
 	}
 	defer unlock()
 	n, err := p.store.ensureNetwork(ctx)
 	if err != nil {
-		return n, err
+		return connection{}, err
 	}
-	before := r.Addr
-	if err := p.store.assignAddress(r, n); err != nil || r.Addr == before {
-		return n, err
+	before, err := json.Marshal(r)
+	if err != nil {
+		return connection{}, err
 	}
-	return n, p.store.save(*r)
+	r.Hostname, r.Project = spec.Hostname, spec.Project
+	if err := p.store.assignAddress(r, n); err != nil {
+		return connection{}, err
+	}
+	release, err := p.store.joinNetworks(r, spec)
+	if err != nil {
+		return connection{}, err
+	}
+	if after, err := json.Marshal(r); err == nil && bytes.Equal(before, after) {
+		return connection{n, release}, nil
+	}
+	if err := p.store.save(*r); err != nil {
+		release()
+		return connection{}, err
+	}
+	return connection{n, release}, nil
+}
+
+// disconnect removes the private networks that no box uses any more.
+func (p *lxcProvider) disconnect() error {
+	unlock, err := p.store.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return p.store.leavePrivate()
 }
 
 // launch mounts the box's disk and boots it.
-func (p *lxcProvider) launch(ctx context.Context, r record, folders []provider.Folder) error {
+func (p *lxcProvider) launch(ctx context.Context, r record, spec provider.Spec) error {
 	d := disk{own: p.store.file(r.ID, "disk"), idBase: r.IDBase, path: p.store.boxes()}
-	d.folders = func() ([]tree, error) { return p.cloneFolders(ctx, folders, r.IDBase) }
+	d.folders = func() ([]tree, error) {
+		trees, err := p.cloneFolders(ctx, spec.Folders, r.IDBase)
+		if err != nil || !spec.PackageCache {
+			return trees, err
+		}
+		packages, err := p.openCache(ctx, spec.ProjectID, r.IDBase)
+		if err != nil {
+			closeTrees(trees)
+			return nil, err
+		}
+		return append(trees, packages), nil
+	}
 	for _, layer := range r.Layers {
 		d.layers = append(d.layers, p.store.layer(layer))
 	}
@@ -122,14 +177,25 @@ func (p *lxcProvider) launch(ctx context.Context, r record, folders []provider.F
 	return errors.Join(fmt.Errorf("start box %s: %w", r.ID, err), p.Stop(cleanup, r.ID, 0, nil))
 }
 
-// verify reads every limit back from the kernel.
-func (p *lxcProvider) verify(ctx context.Context, r record, limits []setting) error {
-	if len(limits) == 0 {
-		return nil
-	}
+// verify reads every limit back from the kernel, and finds out whether the box
+// is cut off by somebody's firewall.
+func (p *lxcProvider) verify(ctx context.Context, r record, n network, limits []setting, report provider.Report) error {
 	_, pid, err := p.tools.info(ctx, r.ID)
 	if err != nil {
 		return err
+	}
+	if err := r.useAddresses(pid); err != nil {
+		return err
+	}
+	warning, err := checkForwarding(ctx, n, pid)
+	if err != nil {
+		return err
+	}
+	if warning != "" {
+		report.Warn(warning)
+	}
+	if len(limits) == 0 {
+		return nil
 	}
 	c, err := detectCgroups()
 	if err != nil {

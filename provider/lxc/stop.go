@@ -13,7 +13,8 @@ import (
 
 // Stop halts the box, by force after grace.
 func (p *lxcProvider) Stop(ctx context.Context, id string, grace time.Duration, report provider.Report) error {
-	if _, err := p.store.load(id); err != nil {
+	r, err := p.store.load(id)
+	if err != nil {
 		return err
 	}
 	state, _, err := p.tools.info(ctx, id)
@@ -32,7 +33,10 @@ func (p *lxcProvider) Stop(ctx context.Context, id string, grace time.Duration, 
 	if err := p.settle(ctx, id); err != nil {
 		return fmt.Errorf("stop box %s: %w", id, err)
 	}
-	return nil
+	if len(r.NICs) == 0 {
+		return nil
+	}
+	return p.disconnect()
 }
 
 // Destroy removes the box and everything it has on the host. The record goes
@@ -72,7 +76,7 @@ func (p *lxcProvider) remove(id string) error {
 	if err := os.Rename(p.store.box(id), filepath.Join(gone, id)); err != nil {
 		return fmt.Errorf("destroy box %s: %w", id, err)
 	}
-	if err := p.store.releaseNetwork(); err != nil {
+	if err := errors.Join(p.store.leavePrivate(), p.store.releaseNetwork()); err != nil {
 		return fmt.Errorf("destroy box %s: %w", id, err)
 	}
 	return p.store.sweep()

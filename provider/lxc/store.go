@@ -19,8 +19,10 @@ import (
 //
 //	lock                 flock for whoever changes what boxes share
 //	network.json         bridge and subnet of these boxes
+//	networks/BRIDGE.json a private network; BRIDGE.lock while it is made or removed
 //	images/KEY.json      image name and recipe -> layer
 //	layers/DIGEST/       immutable trees; .new-* while they are made
+//	cache/PROJECT/apt/   packages that the project's boxes share; written by them
 //	boxes/               mode 0711 for the boxes' roots; what is in it is private
 //	boxes/ID/box.json    the record of a box, written before anything else of it
 //	boxes/ID/config      LXC configuration, rewritten at every start
@@ -54,7 +56,10 @@ type record struct {
 	Layers  []string   `json:"layers"`  // digests, topmost first
 	IDBase  uint32     `json:"id_base"` // host id of the box's root
 	Addr    netip.Addr `json:"addr"`
-	Ready   bool       `json:"ready"` // false: Create has not finished
+	NICs    []nic      `json:"nics,omitempty"` // eth1 and up, as last started
+	Ready   bool       `json:"ready"`          // false: Create has not finished
+	// Hostname is the box's host name as last started.
+	Hostname string `json:"hostname,omitempty"`
 }
 
 // load returns the record of a box, or provider.ErrNotFound.

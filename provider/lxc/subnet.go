@@ -1,6 +1,7 @@
 package lxc
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -15,33 +16,58 @@ const subnetBits = 22
 type route struct {
 	dst netip.Prefix
 	via string // name of the link, for messages
+	// owner is the private network that the link is of, as ownerOf says it;
+	// empty when the link is none of ours.
+	owner string
+}
+
+// String names the route for a message.
+func (r route) String() string {
+	switch {
+	case r.owner != "":
+		return fmt.Sprintf("%s, network %s", r.dst, r.owner)
+	case r.via == "":
+		return r.dst.String()
+	}
+	return fmt.Sprintf("%s on %s", r.dst, r.via)
 }
 
 // hostRoutes returns the routes of all tables, but default ones and those of
 // the bridge itself. The halves of the address space that some VPNs use for a
 // default route (0.0.0.0/1 and 128.0.0.0/1) are default routes too.
-func hostRoutes(bridge string) ([]route, error) {
-	all, err := netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
+func hostRoutes(bridge string, ipv6 bool) ([]route, error) {
+	family := netlink.FAMILY_V4
+	if ipv6 {
+		family = netlink.FAMILY_V6
+	}
+	all, err := dump(func() ([]netlink.Route, error) {
+		return netlink.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list the host's routes: %w", err)
 	}
-	names := map[int]string{}
-	links, err := netlink.LinkList()
+	links, err := dump(netlink.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list network links: %w", err)
 	}
+	byIndex := map[int]*netlink.LinkAttrs{}
 	for _, l := range links {
-		names[l.Attrs().Index] = l.Attrs().Name
+		byIndex[l.Attrs().Index] = l.Attrs()
 	}
 	var routes []route
 	for _, r := range all {
-		if r.Dst == nil || names[r.LinkIndex] == bridge {
+		if r.Dst == nil {
 			continue
 		}
-		addr, ok := netip.AddrFromSlice(r.Dst.IP.To4())
+		addr, ok := netip.AddrFromSlice(r.Dst.IP)
 		bits, _ := r.Dst.Mask.Size()
-		if ok && bits > 1 {
-			routes = append(routes, route{netip.PrefixFrom(addr, bits), names[r.LinkIndex]})
+		found := route{dst: netip.PrefixFrom(addr.Unmap(), bits)}
+		if l := byIndex[r.LinkIndex]; l != nil {
+			found.via = l.Name
+			_, found.owner, _ = ownerOf(l.Alias)
+		}
+		if ok && bits > 1 && (found.via == "" || found.via != bridge) {
+			routes = append(routes, found)
 		}
 	}
 	return routes, nil
@@ -63,8 +89,8 @@ func chooseSubnet(wanted netip.Prefix, routes []route) (netip.Prefix, error) {
 		}
 		last = r
 	}
-	return netip.Prefix{}, fmt.Errorf("find a free subnet for boxes: the host has routes to all private ranges, such as %s on %s: "+
-		"disconnect that VPN or narrow its routes", last.dst, last.via)
+	return netip.Prefix{}, fmt.Errorf("find a free subnet for boxes: the host has routes to all private ranges, such as %s: "+
+		"disconnect that VPN or narrow its routes", last)
 }
 
 func hits(p netip.Prefix, routes []route) (route, bool) {
@@ -92,4 +118,25 @@ func candidates() []netip.Prefix {
 	add(172, 30)
 	add(192, 168)
 	return all
+}
+
+// lastOf returns the last address of a prefix: of IPv4 the broadcast address.
+func lastOf(p netip.Prefix) netip.Addr {
+	a, mask := p.Masked().Addr().AsSlice(), maskOf(p)
+	for i := range a {
+		a[i] |= ^mask[i]
+	}
+	last, _ := netip.AddrFromSlice(a) // its length is that of an address
+	return last
+}
+
+// dump lists links, addresses or routes, once more when they change meanwhile:
+// the kernel says then that the list may have holes.
+func dump[T any](list func() ([]T, error)) (all []T, err error) {
+	for range 20 {
+		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return all, err
 }

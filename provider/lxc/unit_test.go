@@ -23,13 +23,13 @@ func TestChooseSubnet(t *testing.T) {
 	}{
 		{"no routes", "", nil, "10.177.0.0/22"},
 		{"the one we had", "10.177.8.0/22", nil, "10.177.8.0/22"},
-		{"docker and a home router", "", []route{{p("172.17.0.0/16"), "docker0"}, {p("192.168.1.0/24"), "wlan0"}}, "10.177.0.0/22"},
-		{"another berth", "", []route{{p("10.177.0.0/22"), "berth0"}}, "10.177.4.0/22"},
-		{"a host route inside", "", []route{{p("10.177.1.7/32"), "tun0"}}, "10.177.4.0/22"},
-		{"VPN over the one we had", "10.177.0.0/22", []route{{p("10.176.0.0/14"), "tun0"}}, "172.30.0.0/22"},
-		{"VPN with 10/8", "", []route{{p("10.0.0.0/8"), "tun0"}}, "172.30.0.0/22"},
-		{"VPN with 10/8 and 172.16/12", "", []route{{p("10.0.0.0/8"), "tun0"}, {p("172.16.0.0/12"), "tun0"}}, "192.168.0.0/22"},
-		{"VPN with all private ranges", "", []route{{p("10.0.0.0/8"), "tun0"}, {p("172.16.0.0/12"), "tun0"}, {p("192.168.0.0/16"), "tun0"}}, ""},
+		{"docker and a home router", "", []route{{dst: p("172.17.0.0/16"), via: "docker0"}, {dst: p("192.168.1.0/24"), via: "wlan0"}}, "10.177.0.0/22"},
+		{"another berth", "", []route{{dst: p("10.177.0.0/22"), via: "berth0"}}, "10.177.4.0/22"},
+		{"a host route inside", "", []route{{dst: p("10.177.1.7/32"), via: "tun0"}}, "10.177.4.0/22"},
+		{"VPN over the one we had", "10.177.0.0/22", []route{{dst: p("10.176.0.0/14"), via: "tun0"}}, "172.30.0.0/22"},
+		{"VPN with 10/8", "", []route{{dst: p("10.0.0.0/8"), via: "tun0"}}, "172.30.0.0/22"},
+		{"VPN with 10/8 and 172.16/12", "", []route{{dst: p("10.0.0.0/8"), via: "tun0"}, {dst: p("172.16.0.0/12"), via: "tun0"}}, "192.168.0.0/22"},
+		{"VPN with all private ranges", "", []route{{dst: p("10.0.0.0/8"), via: "tun0"}, {dst: p("172.16.0.0/12"), via: "tun0"}, {dst: p("192.168.0.0/16"), via: "tun0"}}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var wanted netip.Prefix

@@ -83,7 +83,7 @@ func newApp(d *deps) *cli.App {
 			initCommand(d), validateCommand(d),
 			upCommand(d), provisionCommand(d), reloadCommand(d), haltCommand(d), destroyCommand(d),
 			suspendCommand(d), resumeCommand(d), resizeCommand(d),
-			sshCommand(d), sshConfigCommand(d), cpCommand(d), statusCommand(d), portCommand(d),
+			sshCommand(d), sshConfigCommand(d), cpCommand(d), rsyncCommand(d), statusCommand(d), portCommand(d),
 			pluginCommand(d), versionCommand(d),
 		},
 	}

@@ -110,6 +110,7 @@ func (d *deps) engine(lenient bool) (*engine.Engine, error) {
 	return &engine.Engine{
 		Envfile: file, Home: home, Project: project, Plugins: pluginsOf(d, home, file.Root),
 		UI: d.ui, Command: d.command, Host: engine.ReadHost(os.Getenv),
+		Processes: d.processes,
 	}, nil
 }
 
@@ -133,6 +134,16 @@ func (d *deps) plugins(home *state.Home, dir string) *host.Manager {
 		})
 	}
 	return d.manager
+}
+
+// processes are those of plugins that run; none is started for the question.
+func (d *deps) processes() []int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.manager == nil {
+		return nil
+	}
+	return d.manager.Processes()
 }
 
 func (d *deps) close() {

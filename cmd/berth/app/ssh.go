@@ -89,8 +89,8 @@ func (d *deps) enter(ctx context.Context, e *engine.Engine, a engine.Access, ext
 	}
 	conn.Close()
 	argv := []string{"ssh"}
-	for _, o := range sshOptions(a) {
-		argv = append(argv, "-o", o.key+"="+o.quoted())
+	for _, o := range a.SSHOptions() {
+		argv = append(argv, "-o", o.Key+"="+o.Quoted())
 	}
 	argv = append(append(argv, a.Record.ID), extra...)
 	d.close() // what the process leaves open would be ssh's

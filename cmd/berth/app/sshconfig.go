@@ -1,9 +1,7 @@
 package app
 
 import (
-	"fmt"
 	"io"
-	"net"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -39,13 +37,15 @@ func sshConfigCommand(d *deps) *cli.Command {
 				if len(hosts) != 1 {
 					return &usageError{text: "--host is for one box: name it"}
 				}
-				hosts[0].name = alias
+				hosts[0].names = []string{alias}
 			}
 			if c.Bool("json") {
 				return writeSSHJSON(d.ui.Out, hosts)
 			}
 			for _, h := range hosts {
-				h.write(d.ui.Out)
+				if err := engine.WriteSSHHost(d.ui.Out, strings.Join(h.names, " "), h.options); err != nil {
+					return err
+				}
 			}
 			return nil
 		},
@@ -54,8 +54,8 @@ func sshConfigCommand(d *deps) *cli.Command {
 
 // sshHost is a host of ssh_config(5).
 type sshHost struct {
-	name    string
-	options []sshOption
+	names   []string // the first is the box's own
+	options []engine.SSHOption
 }
 
 // sshHosts returns those of boxes that have been started. A box that was named
@@ -68,7 +68,7 @@ func sshHosts(e *engine.Engine, boxes []*config.Box, named bool) ([]sshHost, err
 			return nil, err
 		}
 		if err == nil {
-			hosts = append(hosts, sshHost{b.Name, sshOptions(a)})
+			hosts = append(hosts, sshHost{engine.Names(b.Name, e.Envfile.Project.Name), a.SSHOptions()})
 		}
 	}
 	if len(hosts) == 0 {
@@ -77,49 +77,15 @@ func sshHosts(e *engine.Engine, boxes []*config.Box, named bool) ([]sshHost, err
 	return hosts, nil
 }
 
-type sshOption struct{ key, value string }
-
-// quoted returns the value as ssh_config(5) takes it, paths with spaces included.
-func (o sshOption) quoted() string {
-	if strings.ContainsAny(o.value, " \t\"") {
-		return `"` + strings.ReplaceAll(o.value, `"`, `\"`) + `"`
-	}
-	return o.value
-}
-
-// sshOptions are all that ssh needs, and keep what the user has set for other
-// hosts out of it. The host key is known by the box's id, so an address that was
-// another box's before does no harm, and nothing gets into ~/.ssh/known_hosts.
-func sshOptions(a engine.Access) []sshOption {
-	host, port, _ := net.SplitHostPort(a.Record.SSH.Addr) // written by us
-	return []sshOption{
-		{"HostName", host},
-		{"Port", port},
-		{"User", a.Record.SSH.User},
-		{"IdentityFile", a.Keys.PrivateFile},
-		{"IdentitiesOnly", "yes"},
-		{"UserKnownHostsFile", a.Keys.KnownHostsFile},
-		{"HostKeyAlias", a.Record.ID},
-		{"StrictHostKeyChecking", "yes"},
-		{"PasswordAuthentication", "no"},
-		{"ProxyCommand", "none"},
-		{"LogLevel", "ERROR"},
-	}
-}
-
-func (h sshHost) write(w io.Writer) {
-	fmt.Fprintf(w, "Host %s\n", h.name)
-	for _, o := range h.options {
-		fmt.Fprintf(w, "  %s %s\n", o.key, o.quoted())
-	}
-}
-
 func writeSSHJSON(w io.Writer, hosts []sshHost) error {
 	all := make([]map[string]string, 0, len(hosts))
 	for _, h := range hosts {
-		m := map[string]string{"Host": h.name}
+		m := map[string]string{"Host": h.names[0]}
+		if len(h.names) > 1 {
+			m["Alias"] = h.names[1]
+		}
 		for _, o := range h.options {
-			m[o.key] = o.value
+			m[o.Key] = o.Value
 		}
 		all = append(all, m)
 	}

@@ -85,7 +85,12 @@ func addressOf(s engine.Status) string {
 	if s.State != provider.Running {
 		return ""
 	}
-	return strings.TrimSuffix(s.Box.SSHAddr, ":22")
+	all := []string{strings.TrimSuffix(s.Box.SSHAddr, ":22")}
+	for _, n := range s.Box.Networks {
+		ip, _, _ := strings.Cut(n.IP, "/")
+		all = append(all, fmt.Sprintf("%s (%s)", ip, n.Name))
+	}
+	return strings.Join(all, ", ")
 }
 
 func dash(s string) string {
@@ -115,6 +120,7 @@ type statusJSON struct {
 	Image       string      `json:"image,omitempty"`
 	Address     string      `json:"ssh_address,omitempty"`
 	User        string      `json:"ssh_user,omitempty"`
+	Networks    []netJSON   `json:"networks,omitempty"`
 	Created     *time.Time  `json:"created,omitempty"`
 	Started     *time.Time  `json:"started,omitempty"`
 	Provisioned bool        `json:"provisioned"`
@@ -122,6 +128,12 @@ type statusJSON struct {
 	Forwards    []portJSON  `json:"forwards"`
 	Limits      *limitsJSON `json:"limits,omitempty"`
 	Usage       *usageJSON  `json:"usage,omitempty"`
+}
+
+// netJSON is a box's place in a private network.
+type netJSON struct {
+	Name string `json:"name"`
+	IP   string `json:"ip"` // with the prefix length
 }
 
 type stepJSON struct {
@@ -171,6 +183,9 @@ func statusOf(s engine.Status) statusJSON {
 	}
 	b := s.Box
 	j.Address, j.Started = b.SSHAddr, &b.Started
+	for _, n := range b.Networks {
+		j.Networks = append(j.Networks, netJSON{n.Name, n.IP})
+	}
 	j.Limits = &limitsJSON{CPUs: b.Limits.CPUs, CPUWeight: b.Limits.CPUWeight, CPUSet: b.Limits.CPUSet,
 		Memory: b.Limits.Memory, Swap: b.Limits.Swap, PIDs: b.Limits.PIDs}
 	if b.Limits.IO != (provider.IO{}) {

@@ -979,6 +979,7 @@ type Event struct {
 	Text          string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
 	Done          int64                  `protobuf:"varint,2,opt,name=done,proto3" json:"done,omitempty"`
 	Total         int64                  `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"`
+	Warning       bool                   `protobuf:"varint,4,opt,name=warning,proto3" json:"warning,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1034,6 +1035,13 @@ func (x *Event) GetTotal() int64 {
 	return 0
 }
 
+func (x *Event) GetWarning() bool {
+	if x != nil {
+		return x.Warning
+	}
+	return false
+}
+
 type Spec struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Id             string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1050,6 +1058,8 @@ type Spec struct {
 	Folders        []*Folder              `protobuf:"bytes,12,rep,name=folders,proto3" json:"folders,omitempty"`
 	Hosts          []*Host                `protobuf:"bytes,13,rep,name=hosts,proto3" json:"hosts,omitempty"`
 	CaCertificates []byte                 `protobuf:"bytes,14,opt,name=ca_certificates,json=caCertificates,proto3" json:"ca_certificates,omitempty"`
+	ProjectId      string                 `protobuf:"bytes,15,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	PackageCache   bool                   `protobuf:"varint,17,opt,name=package_cache,json=packageCache,proto3" json:"package_cache,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1182,10 +1192,26 @@ func (x *Spec) GetCaCertificates() []byte {
 	return nil
 }
 
+func (x *Spec) GetProjectId() string {
+	if x != nil {
+		return x.ProjectId
+	}
+	return ""
+}
+
+func (x *Spec) GetPackageCache() bool {
+	if x != nil {
+		return x.PackageCache
+	}
+	return false
+}
+
 type Network struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Ip            string                 `protobuf:"bytes,2,opt,name=ip,proto3" json:"ip,omitempty"`
+	Subnet        string                 `protobuf:"bytes,3,opt,name=subnet,proto3" json:"subnet,omitempty"`
+	Reserved      []string               `protobuf:"bytes,4,rep,name=reserved,proto3" json:"reserved,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1232,6 +1258,20 @@ func (x *Network) GetIp() string {
 		return x.Ip
 	}
 	return ""
+}
+
+func (x *Network) GetSubnet() string {
+	if x != nil {
+		return x.Subnet
+	}
+	return ""
+}
+
+func (x *Network) GetReserved() []string {
+	if x != nil {
+		return x.Reserved
+	}
+	return nil
 }
 
 type Folder struct {
@@ -2862,11 +2902,12 @@ const file_plugin_proto_rawDesc = "" +
 	"\fWorkResponse\x12.\n" +
 	"\x05event\x18\x01 \x01(\v2\x16.berth.plugin.v1.EventH\x00R\x05event\x128\n" +
 	"\x06result\x18\x02 \x01(\v2\x1e.berth.plugin.v1.ErrorResponseH\x00R\x06resultB\x06\n" +
-	"\x04part\"E\n" +
+	"\x04part\"_\n" +
 	"\x05Event\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x12\n" +
 	"\x04done\x18\x02 \x01(\x03R\x04done\x12\x14\n" +
-	"\x05total\x18\x03 \x01(\x03R\x05total\"\xaf\x04\n" +
+	"\x05total\x18\x03 \x01(\x03R\x05total\x12\x18\n" +
+	"\awarning\x18\x04 \x01(\bR\awarning\"\xf3\x04\n" +
 	"\x04Spec\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x12\n" +
@@ -2882,13 +2923,18 @@ const file_plugin_proto_rawDesc = "" +
 	"\bnetworks\x18\v \x03(\v2\x18.berth.plugin.v1.NetworkR\bnetworks\x121\n" +
 	"\afolders\x18\f \x03(\v2\x17.berth.plugin.v1.FolderR\afolders\x12+\n" +
 	"\x05hosts\x18\r \x03(\v2\x15.berth.plugin.v1.HostR\x05hosts\x12'\n" +
-	"\x0fca_certificates\x18\x0e \x01(\fR\x0ecaCertificates\x1a6\n" +
+	"\x0fca_certificates\x18\x0e \x01(\fR\x0ecaCertificates\x12\x1d\n" +
+	"\n" +
+	"project_id\x18\x0f \x01(\tR\tprojectId\x12#\n" +
+	"\rpackage_cache\x18\x11 \x01(\bR\fpackageCache\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"-\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"a\n" +
 	"\aNetwork\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
-	"\x02ip\x18\x02 \x01(\tR\x02ip\"o\n" +
+	"\x02ip\x18\x02 \x01(\tR\x02ip\x12\x16\n" +
+	"\x06subnet\x18\x03 \x01(\tR\x06subnet\x12\x1a\n" +
+	"\breserved\x18\x04 \x03(\tR\breserved\"o\n" +
 	"\x06Folder\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\fR\x06source\x12\x16\n" +
 	"\x06target\x18\x02 \x01(\fR\x06target\x12\x1b\n" +

@@ -17,7 +17,8 @@ func specToPB(s provider.Spec) *pluginpb.Spec {
 		Id: s.ID, Project: s.Project, Name: s.Name, Hostname: s.Hostname, Image: s.Image, User: s.User,
 		Env: envToPB(s.Env), AuthorizedKey: s.AuthorizedKey, HostKey: s.HostKey,
 		Resources: resourcesToPB(s.Resources), Networks: each(s.Networks, networkToPB),
-		Folders: each(s.Folders, folderToPB), Hosts: each(s.Hosts, hostToPB), CaCertificates: s.CACertificates,
+		Folders: each(s.Folders, folderToPB), Hosts: each(s.Hosts, hostToPB), CaCertificates: s.CACertificates, PackageCache: s.PackageCache,
+		ProjectId: s.ProjectID,
 	}
 }
 
@@ -27,7 +28,8 @@ func specFromPB(s *pluginpb.Spec) provider.Spec {
 		Image: s.GetImage(), User: s.GetUser(), Env: envFromPB(s.GetEnv()),
 		AuthorizedKey: s.GetAuthorizedKey(), HostKey: s.GetHostKey(),
 		Resources: resourcesFromPB(s.GetResources()), Networks: each(s.GetNetworks(), networkFromPB),
-		Folders: each(s.GetFolders(), folderFromPB), Hosts: each(s.GetHosts(), hostFromPB), CACertificates: s.GetCaCertificates(),
+		Folders: each(s.GetFolders(), folderFromPB), Hosts: each(s.GetHosts(), hostFromPB), CACertificates: s.GetCaCertificates(), PackageCache: s.GetPackageCache(),
+		ProjectID: s.GetProjectId(),
 	}
 }
 
@@ -45,11 +47,11 @@ func each[A, B any](list []A, convert func(A) B) []B {
 }
 
 func networkToPB(n provider.Network) *pluginpb.Network {
-	return &pluginpb.Network{Name: text(n.Name), Ip: n.IP}
+	return &pluginpb.Network{Name: text(n.Name), Ip: n.IP, Subnet: n.Subnet, Reserved: n.Reserved}
 }
 
 func networkFromPB(n *pluginpb.Network) provider.Network {
-	return provider.Network{Name: n.GetName(), IP: n.GetIp()}
+	return provider.Network{Name: n.GetName(), IP: n.GetIp(), Subnet: n.GetSubnet(), Reserved: n.GetReserved()}
 }
 
 func folderToPB(f provider.Folder) *pluginpb.Folder {
@@ -137,11 +139,11 @@ func logFromPB(l *pluginpb.Log) provider.Log {
 }
 
 func eventToPB(e provider.Event) *pluginpb.Event {
-	return &pluginpb.Event{Text: text(e.Text), Done: e.Done, Total: e.Total}
+	return &pluginpb.Event{Text: text(e.Text), Done: e.Done, Total: e.Total, Warning: e.Warning}
 }
 
 func eventFromPB(e *pluginpb.Event) provider.Event {
-	return provider.Event{Text: e.GetText(), Done: e.GetDone(), Total: e.GetTotal()}
+	return provider.Event{Text: e.GetText(), Done: e.GetDone(), Total: e.GetTotal(), Warning: e.GetWarning()}
 }
 
 func infoToPB(i provisioner.Info) *pluginpb.GuestInfo {
