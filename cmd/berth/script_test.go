@@ -49,6 +49,13 @@ func TestScripts(t *testing.T) {
 					env.Setenv("BERTH_HOME", filepath.Join(env.WorkDir, "data"))
 					env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 					env.Setenv("NO_COLOR", "1")
+					if script := filepath.Base(env.WorkDir); filepath.Base(dir) == "port" || script == "script-forwards" {
+						release, err := ownPorts(script)
+						if err != nil {
+							return err
+						}
+						env.Defer(release)
+					}
 					env.Setenv("EXAMPLES", examples)
 					env.Defer(func() { destroyAll(t, env) })
 					if filepath.Base(dir) == "lxc" {
