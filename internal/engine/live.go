@@ -111,9 +111,9 @@ func (e *Engine) Resume(ctx context.Context, boxes []*Existing) error {
 }
 
 func (e *Engine) freeze(ctx context.Context, boxes []*Existing, verb string, suspended bool, do func(provider.Suspender, string) error) error {
-	var errs []error
-	for _, x := range boxes {
-		err := e.exclusive(ctx, x, func(p provider.Provider, now provider.Box) error {
+	done := map[bool]string{true: "suspended: it stays in memory until the host reboots", false: "resumed"}[suspended]
+	return e.downwards(ctx, verb, boxes, func(ctx context.Context, x *Existing) error {
+		return e.exclusive(ctx, x, func(p provider.Provider, now provider.Box) error {
 			if now.State == provider.Stopped {
 				x.voice.Say("is stopped, so there is nothing to %s", verb)
 				return nil
@@ -129,14 +129,10 @@ func (e *Engine) freeze(ctx context.Context, boxes []*Existing, verb string, sus
 			if err := e.Home.Save(x.record); err != nil {
 				return err
 			}
-			x.voice.Say("%s", map[bool]string{true: "suspended: it stays in memory until the host reboots", false: "resumed"}[suspended])
+			x.voice.Say("%s", done)
 			return nil
 		})
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s %s: %w", verb, x.Name(), err))
-		}
-	}
-	return errors.Join(errs...)
+	})
 }
 
 // Reload halts boxes and brings them up again. The Envfile is checked before;
