@@ -159,27 +159,20 @@ func (e *Engine) Reload(ctx context.Context, existing []*Existing, force bool, o
 // exclusive calls f with the box's lock held, its record read again and its
 // state known. A box that does not exist is said to be so, and no error.
 func (e *Engine) exclusive(ctx context.Context, x *Existing, f func(p provider.Provider, now provider.Box) error) error {
-	p, err := e.provider(ctx, x)
-	if err != nil {
-		return err
-	}
-	unlock, err := e.Home.Lock(x.record.ID, e.Command, e.workers())
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	now, err := p.Inspect(ctx, x.record.ID)
-	if errors.Is(err, provider.ErrNotFound) {
-		x.voice.Say("does not exist")
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if x.record, err = e.Home.Load(x.record.ID); err != nil {
-		return err
-	}
-	return f(p, now)
+	return e.locked(ctx, x, func(p provider.Provider) error {
+		now, err := p.Inspect(ctx, x.record.ID)
+		if errors.Is(err, provider.ErrNotFound) {
+			x.voice.Say("does not exist")
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if x.record, err = e.Home.Load(x.record.ID); err != nil {
+			return err
+		}
+		return f(p, now)
+	})
 }
 
 // resumed lets a suspended box go on, for a command that wants it up.
