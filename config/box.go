@@ -57,7 +57,7 @@ func newBox(name string) *Box {
 		BootTimeout:  time.Minute,
 		HaltTimeout:  time.Minute,
 		SSH:          SSH{User: "dev"},
-		Provider:     ProviderBlock{Name: "lxc"},
+		Provider:     ProviderBlock{Name: DefaultProvider},
 		Folders:      []Folder{impliedFolder()},
 		ranges:       map[string]hcl.Range{},
 	}

@@ -84,7 +84,7 @@ func newApp(d *deps) *cli.App {
 			upCommand(d), provisionCommand(d), reloadCommand(d), haltCommand(d), destroyCommand(d),
 			suspendCommand(d), resumeCommand(d), resizeCommand(d),
 			sshCommand(d), sshConfigCommand(d), cpCommand(d), rsyncCommand(d), statusCommand(d), portCommand(d),
-			pluginCommand(d), versionCommand(d),
+			doctorCommand(d), pluginCommand(d), versionCommand(d),
 		},
 	}
 	setUp(a.Commands)

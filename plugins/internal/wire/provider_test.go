@@ -30,6 +30,8 @@ type recorded struct {
 	logs   []provider.Log
 	limits provider.Resources
 	hosts  []provider.Host
+	hops   []provider.Hop
+	image  provider.Image
 	err    error
 	block  bool
 }
@@ -82,7 +84,10 @@ func (f *fakeProvider) Logs(_ context.Context, id string) ([]provider.Log, error
 }
 
 // capableProvider has the capabilities besides.
-type capableProvider struct{ *fakeProvider }
+type capableProvider struct {
+	Text string `hcl:"text,optional"`
+	*fakeProvider
+}
 
 func (f capableProvider) Suspend(_ context.Context, id string) error {
 	note(func() { f.seen.id = "suspended " + id })
@@ -99,6 +104,20 @@ func (f capableProvider) Resize(_ context.Context, id string, r provider.Resourc
 func (f capableProvider) SetHosts(_ context.Context, id string, hosts []provider.Host) error {
 	note(func() { f.seen.id, f.seen.hosts = id, hosts })
 	return f.seen.err
+}
+
+func (f capableProvider) Examine(context.Context) ([]provider.Hop, error) {
+	note(func() { f.seen.text = f.Text })
+	return f.seen.hops, f.seen.err
+}
+func (f capableProvider) FetchImage(ctx context.Context, name string, r provider.Report) error {
+	note(func() { f.seen.id = name })
+	f.fakeProvider.Text = f.Text
+	return f.answer(ctx, r)
+}
+func (f capableProvider) Image(_ context.Context, name string) (provider.Image, error) {
+	note(func() { f.seen.id, f.seen.text = name, f.Text })
+	return f.seen.image, f.seen.err
 }
 
 // dialProvider puts a fake behind real gRPC.
@@ -126,12 +145,14 @@ type capable interface {
 	provider.Suspender
 	provider.Resizer
 	provider.Namer
+	provider.Examiner
+	provider.Imager
 }
 
 func TestCapabilities(t *testing.T) {
 	seen := &recorded{}
-	c := dialTo(t, func() provider.Provider { return capableProvider{&fakeProvider{seen: seen}} })
-	p := c.Bind(nil).(capable)
+	c := dialTo(t, func() provider.Provider { return &capableProvider{fakeProvider: &fakeProvider{seen: seen}} })
+	p := c.Bind([]byte(`{"text":"bound"}`)).(capable)
 	limits, hosts := filled[provider.Resources](t), filled[[]provider.Host](t)
 	calls := []struct {
 		call func() error
@@ -141,6 +162,9 @@ func TestCapabilities(t *testing.T) {
 		{func() error { return p.Resume(t.Context(), "box-2") }, recorded{id: "resumed box-2"}},
 		{func() error { return p.Resize(t.Context(), "box-3", limits) }, recorded{id: "box-3", limits: limits}},
 		{func() error { return p.SetHosts(t.Context(), "box-4", hosts) }, recorded{id: "box-4", hosts: hosts}},
+		{func() error { _, err := p.Examine(t.Context()); return err }, recorded{text: "bound"}},
+		{func() error { return p.FetchImage(t.Context(), "image-1", nil) }, recorded{id: "image-1", text: "bound"}},
+		{func() error { _, err := p.Image(t.Context(), "image-2"); return err }, recorded{id: "image-2", text: "bound"}},
 	}
 	for _, want := range calls {
 		*seen = recorded{}
@@ -161,6 +185,28 @@ func TestCapabilities(t *testing.T) {
 		if err := without.call(); !errors.Is(err, provider.ErrUnsupported) {
 			t.Errorf("a plugin without the capability: %v, want ErrUnsupported", err)
 		}
+	}
+}
+
+func TestExaminationAndImagesRoundTrip(t *testing.T) {
+	seen := &recorded{hops: filled[[]provider.Hop](t), image: filled[provider.Image](t)}
+	seen.hops[0].Verdict = provider.Weak
+	seen.hops[1].Verdict = "melting"
+	p := dialTo(t, func() provider.Provider { return &capableProvider{fakeProvider: &fakeProvider{seen: seen}} }).Bind(nil).(capable)
+	hops, err := p.Examine(t.Context())
+	seen.hops[1].Verdict = provider.Untried
+	if diff := cmp.Diff(seen.hops, hops); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	image, err := p.Image(t.Context(), "x")
+	if diff := cmp.Diff(seen.image, image); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	seen.events = []provider.Event{{Text: "half", Done: 1, Total: 2}}
+	var events []provider.Event
+	err = p.FetchImage(t.Context(), "x", func(e provider.Event) { events = append(events, e) })
+	if diff := cmp.Diff(seen.events, events); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
 
