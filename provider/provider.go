@@ -129,6 +129,9 @@ type Spec struct {
 	// CACertificates are certificates, in PEM, that the box trusts beyond those
 	// of its image, since the host does. Empty: none.
 	CACertificates []byte
+	// PackageCache lets the box share the packages that it downloads with the
+	// other boxes of the project, as far as the provider can do that.
+	PackageCache bool
 }
 
 // Network is a private network of a project: boxes of the project that have one

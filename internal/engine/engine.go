@@ -8,6 +8,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -37,6 +38,7 @@ type Engine struct {
 	Parallel int // how many boxes are worked on at once; 0: as many as make sense
 
 	rounds rounds
+	said   sync.Map // paths of folders that users have been warned of
 }
 
 // workers are the plugins that run by now.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/berth-dev/berth/provider"
 )
@@ -44,6 +45,9 @@ func (p *lxcProvider) Create(ctx context.Context, spec provider.Spec, report pro
 	}
 	if err := p.checkUser(img, spec.User); err != nil {
 		return err
+	}
+	if err := p.store.pruneCache(spec.ProjectID, time.Now()); err != nil {
+		return fmt.Errorf("remove old packages of the project: %w", err)
 	}
 	r = record{ID: spec.ID, Project: spec.Project, Name: spec.Name, Image: spec.Image, Layers: []string{img.Layer},
 		Hostname: spec.Hostname}

@@ -52,7 +52,7 @@ func (p *lxcProvider) start(ctx context.Context, r record, spec provider.Spec, r
 	if err != nil {
 		return err
 	}
-	if err := p.launch(ctx, r, spec.Folders); err != nil {
+	if err := p.launch(ctx, r, spec); err != nil {
 		return err
 	}
 	if err := p.verify(ctx, r, n.network, limits, report); err != nil {
@@ -140,9 +140,20 @@ func (p *lxcProvider) disconnect() error {
 }
 
 // launch mounts the box's disk and boots it.
-func (p *lxcProvider) launch(ctx context.Context, r record, folders []provider.Folder) error {
+func (p *lxcProvider) launch(ctx context.Context, r record, spec provider.Spec) error {
 	d := disk{own: p.store.file(r.ID, "disk"), idBase: r.IDBase, path: p.store.boxes()}
-	d.folders = func() ([]tree, error) { return p.cloneFolders(ctx, folders, r.IDBase) }
+	d.folders = func() ([]tree, error) {
+		trees, err := p.cloneFolders(ctx, spec.Folders, r.IDBase)
+		if err != nil || !spec.PackageCache {
+			return trees, err
+		}
+		packages, err := p.openCache(ctx, spec.ProjectID, r.IDBase)
+		if err != nil {
+			closeTrees(trees)
+			return nil, err
+		}
+		return append(trees, packages), nil
+	}
 	for _, layer := range r.Layers {
 		d.layers = append(d.layers, p.store.layer(layer))
 	}

@@ -22,6 +22,7 @@ import (
 //	networks/BRIDGE.json a private network; BRIDGE.lock while it is made or removed
 //	images/KEY.json      image name and recipe -> layer
 //	layers/DIGEST/       immutable trees; .new-* while they are made
+//	cache/PROJECT/apt/   packages that the project's boxes share; written by them
 //	boxes/               mode 0711 for the boxes' roots; what is in it is private
 //	boxes/ID/box.json    the record of a box, written before anything else of it
 //	boxes/ID/config      LXC configuration, rewritten at every start

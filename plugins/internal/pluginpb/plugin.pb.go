@@ -1127,6 +1127,7 @@ type Spec struct {
 	Hosts          []*Host                `protobuf:"bytes,13,rep,name=hosts,proto3" json:"hosts,omitempty"`
 	CaCertificates []byte                 `protobuf:"bytes,14,opt,name=ca_certificates,json=caCertificates,proto3" json:"ca_certificates,omitempty"`
 	ProjectId      string                 `protobuf:"bytes,15,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	PackageCache   bool                   `protobuf:"varint,17,opt,name=package_cache,json=packageCache,proto3" json:"package_cache,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1264,6 +1265,13 @@ func (x *Spec) GetProjectId() string {
 		return x.ProjectId
 	}
 	return ""
+}
+
+func (x *Spec) GetPackageCache() bool {
+	if x != nil {
+		return x.PackageCache
+	}
+	return false
 }
 
 type Network struct {
@@ -3356,7 +3364,7 @@ const file_plugin_proto_rawDesc = "" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x12\n" +
 	"\x04done\x18\x02 \x01(\x03R\x04done\x12\x14\n" +
 	"\x05total\x18\x03 \x01(\x03R\x05total\x12\x18\n" +
-	"\awarning\x18\x04 \x01(\bR\awarning\"\xce\x04\n" +
+	"\awarning\x18\x04 \x01(\bR\awarning\"\xf3\x04\n" +
 	"\x04Spec\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x12\n" +
@@ -3374,7 +3382,8 @@ const file_plugin_proto_rawDesc = "" +
 	"\x05hosts\x18\r \x03(\v2\x15.berth.plugin.v1.HostR\x05hosts\x12'\n" +
 	"\x0fca_certificates\x18\x0e \x01(\fR\x0ecaCertificates\x12\x1d\n" +
 	"\n" +
-	"project_id\x18\x0f \x01(\tR\tprojectId\x1a6\n" +
+	"project_id\x18\x0f \x01(\tR\tprojectId\x12#\n" +
+	"\rpackage_cache\x18\x11 \x01(\bR\fpackageCache\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"a\n" +

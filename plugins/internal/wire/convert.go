@@ -17,7 +17,7 @@ func specToPB(s provider.Spec) *pluginpb.Spec {
 		Id: s.ID, Project: s.Project, Name: s.Name, Hostname: s.Hostname, Image: s.Image, User: s.User,
 		Env: envToPB(s.Env), AuthorizedKey: s.AuthorizedKey, HostKey: s.HostKey,
 		Resources: resourcesToPB(s.Resources), Networks: each(s.Networks, networkToPB),
-		Folders: each(s.Folders, folderToPB), Hosts: each(s.Hosts, hostToPB), CaCertificates: s.CACertificates,
+		Folders: each(s.Folders, folderToPB), Hosts: each(s.Hosts, hostToPB), CaCertificates: s.CACertificates, PackageCache: s.PackageCache,
 		ProjectId: s.ProjectID,
 	}
 }
@@ -28,7 +28,7 @@ func specFromPB(s *pluginpb.Spec) provider.Spec {
 		Image: s.GetImage(), User: s.GetUser(), Env: envFromPB(s.GetEnv()),
 		AuthorizedKey: s.GetAuthorizedKey(), HostKey: s.GetHostKey(),
 		Resources: resourcesFromPB(s.GetResources()), Networks: each(s.GetNetworks(), networkFromPB),
-		Folders: each(s.GetFolders(), folderFromPB), Hosts: each(s.GetHosts(), hostFromPB), CACertificates: s.GetCaCertificates(),
+		Folders: each(s.GetFolders(), folderFromPB), Hosts: each(s.GetHosts(), hostFromPB), CACertificates: s.GetCaCertificates(), PackageCache: s.GetPackageCache(),
 		ProjectID: s.GetProjectId(),
 	}
 }
