@@ -139,6 +139,27 @@ func TestHealthyHost(t *testing.T) {
 	}
 }
 
+// A user's host, once boxes of users are there: v1 cgroups that setup has made do.
+func TestHealthyUser(t *testing.T) {
+	f := healthy()
+	f.files["/proc/self/mountinfo"] = v1Mounts
+	f.files["/proc/self/cgroup"] = "3:cpu,cpuacct:/u\n2:memory:/u\n1:pids:/u\n"
+	for _, dir := range []string{"cpu/u", "memory/berth.user.1000", "pids/berth.user.1000"} {
+		f.writable["/sys/fs/cgroup/"+dir] = true
+	}
+	e := asUser(f)
+	e.UserBoxes = true
+	hops, err := Examine(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range hops {
+		if h.Verdict != provider.Good {
+			t.Errorf("%+v", h)
+		}
+	}
+}
+
 func TestCodesAreDistinct(t *testing.T) {
 	seen := map[string]bool{}
 	chain := map[string]bool{}

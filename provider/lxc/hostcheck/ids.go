@@ -17,6 +17,9 @@ var idChecks = []Check{
 }
 
 func mode(_ context.Context, e Env) Result {
+	if e.Rootless() && e.UserBoxes {
+		return good("boxes of user " + e.User)
+	}
 	if e.Rootless() {
 		return broken("user "+e.User, "LXC boxes need root in this version of Berth; boxes without root are planned",
 			"Run the command with sudo.")
