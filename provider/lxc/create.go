@@ -36,7 +36,7 @@ func (p *lxcProvider) Create(ctx context.Context, spec provider.Spec, report pro
 	if _, err := detectSettings(spec.Resources, p.store.root); err != nil {
 		return err // before an image is built for nothing
 	}
-	if err := p.checkFolders(ctx, spec.Folders); err != nil {
+	if err := p.mode.checkFolders(ctx, p, spec.Folders); err != nil {
 		return err
 	}
 	img, err := p.image(ctx, spec.Image, report)
@@ -78,7 +78,7 @@ func (p *lxcProvider) lease(ctx context.Context, r *record) error {
 		return err
 	}
 	if r.IDBase == 0 {
-		if r.IDBase, err = freeIDRange(p.store.root, all, subIDs()); err != nil {
+		if r.IDBase, err = p.mode.leaseIDs(p.store, all); err != nil {
 			return err
 		}
 	}
@@ -87,7 +87,7 @@ func (p *lxcProvider) lease(ctx context.Context, r *record) error {
 	if err := p.store.save(*r); err != nil {
 		return err
 	}
-	n, err := p.store.ensureNetwork(ctx)
+	n, err := p.mode.network(ctx, p.store)
 	if err != nil {
 		return err
 	}

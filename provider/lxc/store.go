@@ -23,6 +23,7 @@ import (
 //	images/KEY.json      image name and recipe -> layer
 //	layers/DIGEST/       immutable trees; .new-* while they are made
 //	cache/PROJECT/apt/   packages that the project's boxes share; written by them
+//	run/                 locks of LXC's tools, for a user's boxes
 //	boxes/               mode 0711 for the boxes' roots; what is in it is private
 //	boxes/ID/box.json    the record of a box, written before anything else of it
 //	boxes/ID/config      LXC configuration, rewritten at every start
@@ -39,6 +40,7 @@ func (s store) layers() string                 { return filepath.Join(s.root, "l
 func (s store) images() string                 { return filepath.Join(s.root, "images") }
 func (s store) networkFile() string            { return filepath.Join(s.root, "network.json") }
 func (s store) upper(id string) string         { return filepath.Join(s.root, "boxes", id, "disk", "upper") }
+func (s store) runtime() string                { return filepath.Join(s.root, "run") }
 func (s store) lock() (unlock func(), e error) { return flock(filepath.Join(s.root, "lock")) }
 
 // recordVersion is the format of box.json. A newer one is refused.

@@ -27,6 +27,9 @@ func Main(args []string) int {
 		fmt.Fprintln(os.Stderr, builtin.Serve(args[3], args[4]))
 		return exitFailed
 	}
+	if len(args) >= 5 && args[1] == "plugin" && args[2] == "helper" { // what such a plugin starts
+		return builtin.Helper(args[3], args[4])
+	}
 	if len(args) == 3 && args[1] == forward.Command { // what `berth up` starts
 		return forward.Main()
 	}
