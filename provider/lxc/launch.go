@@ -202,7 +202,8 @@ func mountMapped(dir, at string, userns *os.File, attrs uint64) error {
 // host's root has none in these idmapped trees; it would fall back to a
 // read-only mount.
 func mountOverlay(lower string, idBase uint32) error {
-	data := "lowerdir=" + lower + ",upperdir=" + stageOwn + "/upper,workdir=" + stageOwn + "/work"
+	// A checkpoint takes a layer for what it says: no file's content is elsewhere.
+	data := "lowerdir=" + lower + ",upperdir=" + stageOwn + "/upper,workdir=" + stageOwn + "/work,redirect_dir=nofollow,metacopy=off,index=off"
 	err := asHostID(idBase, func() error { return unix.Mount("overlay", stageRootfs, "overlay", 0, data) })
 	if err != nil {
 		return fmt.Errorf("mount overlay (%s) on %s: %w", data, stageRootfs, err)

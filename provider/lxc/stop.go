@@ -79,5 +79,5 @@ func (p *lxcProvider) remove(id string) error {
 	if err := errors.Join(p.store.leavePrivate(), p.store.releaseNetwork()); err != nil {
 		return fmt.Errorf("destroy box %s: %w", id, err)
 	}
-	return p.store.sweep()
+	return errors.Join(p.store.sweep(), p.store.releaseKept())
 }

@@ -63,14 +63,15 @@ const (
 type Code int32
 
 const (
-	Code_CODE_UNSPECIFIED Code = 0
-	Code_CODE_CANCELED    Code = 1
-	Code_CODE_DEADLINE    Code = 2
-	Code_CODE_NOT_FOUND   Code = 3
-	Code_CODE_NOT_RUNNING Code = 4
-	Code_CODE_UNSUPPORTED Code = 5
-	Code_CODE_IMAGE       Code = 6
-	Code_CODE_CONNECTION  Code = 7
+	Code_CODE_UNSPECIFIED   Code = 0
+	Code_CODE_CANCELED      Code = 1
+	Code_CODE_DEADLINE      Code = 2
+	Code_CODE_NOT_FOUND     Code = 3
+	Code_CODE_NOT_RUNNING   Code = 4
+	Code_CODE_UNSUPPORTED   Code = 5
+	Code_CODE_IMAGE         Code = 6
+	Code_CODE_CONNECTION    Code = 7
+	Code_CODE_NO_CHECKPOINT Code = 8
 )
 
 // Enum value maps for Code.
@@ -84,16 +85,18 @@ var (
 		5: "CODE_UNSUPPORTED",
 		6: "CODE_IMAGE",
 		7: "CODE_CONNECTION",
+		8: "CODE_NO_CHECKPOINT",
 	}
 	Code_value = map[string]int32{
-		"CODE_UNSPECIFIED": 0,
-		"CODE_CANCELED":    1,
-		"CODE_DEADLINE":    2,
-		"CODE_NOT_FOUND":   3,
-		"CODE_NOT_RUNNING": 4,
-		"CODE_UNSUPPORTED": 5,
-		"CODE_IMAGE":       6,
-		"CODE_CONNECTION":  7,
+		"CODE_UNSPECIFIED":   0,
+		"CODE_CANCELED":      1,
+		"CODE_DEADLINE":      2,
+		"CODE_NOT_FOUND":     3,
+		"CODE_NOT_RUNNING":   4,
+		"CODE_UNSUPPORTED":   5,
+		"CODE_IMAGE":         6,
+		"CODE_CONNECTION":    7,
+		"CODE_NO_CHECKPOINT": 8,
 	}
 )
 
@@ -1059,6 +1062,7 @@ type Spec struct {
 	Hosts          []*Host                `protobuf:"bytes,13,rep,name=hosts,proto3" json:"hosts,omitempty"`
 	CaCertificates []byte                 `protobuf:"bytes,14,opt,name=ca_certificates,json=caCertificates,proto3" json:"ca_certificates,omitempty"`
 	ProjectId      string                 `protobuf:"bytes,15,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	Checkpoint     string                 `protobuf:"bytes,16,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1194,6 +1198,13 @@ func (x *Spec) GetCaCertificates() []byte {
 func (x *Spec) GetProjectId() string {
 	if x != nil {
 		return x.ProjectId
+	}
+	return ""
+}
+
+func (x *Spec) GetCheckpoint() string {
+	if x != nil {
+		return x.Checkpoint
 	}
 	return ""
 }
@@ -1702,6 +1713,214 @@ func (x *HostsRequest) GetHosts() []*Host {
 	return nil
 }
 
+type CheckpointRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointRequest) Reset() {
+	*x = CheckpointRequest{}
+	mi := &file_plugin_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointRequest) ProtoMessage() {}
+
+func (x *CheckpointRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointRequest.ProtoReflect.Descriptor instead.
+func (*CheckpointRequest) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *CheckpointRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+type CheckpointsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointsRequest) Reset() {
+	*x = CheckpointsRequest{}
+	mi := &file_plugin_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointsRequest) ProtoMessage() {}
+
+func (x *CheckpointsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointsRequest.ProtoReflect.Descriptor instead.
+func (*CheckpointsRequest) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{25}
+}
+
+type CheckpointsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Error         *Error                 `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"`
+	Checkpoints   []*Checkpoint          `protobuf:"bytes,2,rep,name=checkpoints,proto3" json:"checkpoints,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointsResponse) Reset() {
+	*x = CheckpointsResponse{}
+	mi := &file_plugin_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointsResponse) ProtoMessage() {}
+
+func (x *CheckpointsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointsResponse.ProtoReflect.Descriptor instead.
+func (*CheckpointsResponse) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *CheckpointsResponse) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+func (x *CheckpointsResponse) GetCheckpoints() []*Checkpoint {
+	if x != nil {
+		return x.Checkpoints
+	}
+	return nil
+}
+
+type Checkpoint struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Image         string                 `protobuf:"bytes,2,opt,name=image,proto3" json:"image,omitempty"`
+	Size          int64                  `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`       // bytes
+	Shared        int64                  `protobuf:"varint,4,opt,name=shared,proto3" json:"shared,omitempty"`   // bytes
+	Created       int64                  `protobuf:"varint,5,opt,name=created,proto3" json:"created,omitempty"` // Unix time in nanoseconds
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Checkpoint) Reset() {
+	*x = Checkpoint{}
+	mi := &file_plugin_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Checkpoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Checkpoint) ProtoMessage() {}
+
+func (x *Checkpoint) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
+func (*Checkpoint) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Checkpoint) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Checkpoint) GetImage() string {
+	if x != nil {
+		return x.Image
+	}
+	return ""
+}
+
+func (x *Checkpoint) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Checkpoint) GetShared() int64 {
+	if x != nil {
+		return x.Shared
+	}
+	return 0
+}
+
+func (x *Checkpoint) GetCreated() int64 {
+	if x != nil {
+		return x.Created
+	}
+	return 0
+}
+
 type InspectResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Error         *Error                 `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"`
@@ -1712,7 +1931,7 @@ type InspectResponse struct {
 
 func (x *InspectResponse) Reset() {
 	*x = InspectResponse{}
-	mi := &file_plugin_proto_msgTypes[24]
+	mi := &file_plugin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1724,7 +1943,7 @@ func (x *InspectResponse) String() string {
 func (*InspectResponse) ProtoMessage() {}
 
 func (x *InspectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[24]
+	mi := &file_plugin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1737,7 +1956,7 @@ func (x *InspectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InspectResponse.ProtoReflect.Descriptor instead.
 func (*InspectResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{24}
+	return file_plugin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *InspectResponse) GetError() *Error {
@@ -1769,7 +1988,7 @@ type Box struct {
 
 func (x *Box) Reset() {
 	*x = Box{}
-	mi := &file_plugin_proto_msgTypes[25]
+	mi := &file_plugin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1781,7 +2000,7 @@ func (x *Box) String() string {
 func (*Box) ProtoMessage() {}
 
 func (x *Box) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[25]
+	mi := &file_plugin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1794,7 +2013,7 @@ func (x *Box) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Box.ProtoReflect.Descriptor instead.
 func (*Box) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{25}
+	return file_plugin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Box) GetId() string {
@@ -1858,7 +2077,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_plugin_proto_msgTypes[26]
+	mi := &file_plugin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1870,7 +2089,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[26]
+	mi := &file_plugin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1883,7 +2102,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{26}
+	return file_plugin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Usage) GetCpu() int64 {
@@ -1924,7 +2143,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_plugin_proto_msgTypes[27]
+	mi := &file_plugin_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1936,7 +2155,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[27]
+	mi := &file_plugin_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1949,7 +2168,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{27}
+	return file_plugin_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *LogsResponse) GetError() *Error {
@@ -1977,7 +2196,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_plugin_proto_msgTypes[28]
+	mi := &file_plugin_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1989,7 +2208,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[28]
+	mi := &file_plugin_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2002,7 +2221,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{28}
+	return file_plugin_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Log) GetName() string {
@@ -2039,7 +2258,7 @@ type ProvisionRequest struct {
 
 func (x *ProvisionRequest) Reset() {
 	*x = ProvisionRequest{}
-	mi := &file_plugin_proto_msgTypes[29]
+	mi := &file_plugin_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2051,7 +2270,7 @@ func (x *ProvisionRequest) String() string {
 func (*ProvisionRequest) ProtoMessage() {}
 
 func (x *ProvisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[29]
+	mi := &file_plugin_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2064,7 +2283,7 @@ func (x *ProvisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProvisionRequest.ProtoReflect.Descriptor instead.
 func (*ProvisionRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{29}
+	return file_plugin_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ProvisionRequest) GetPart() isProvisionRequest_Part {
@@ -2120,7 +2339,7 @@ type GuestInfo struct {
 
 func (x *GuestInfo) Reset() {
 	*x = GuestInfo{}
-	mi := &file_plugin_proto_msgTypes[30]
+	mi := &file_plugin_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2132,7 +2351,7 @@ func (x *GuestInfo) String() string {
 func (*GuestInfo) ProtoMessage() {}
 
 func (x *GuestInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[30]
+	mi := &file_plugin_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2145,7 +2364,7 @@ func (x *GuestInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuestInfo.ProtoReflect.Descriptor instead.
 func (*GuestInfo) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{30}
+	return file_plugin_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GuestInfo) GetProject() string {
@@ -2190,7 +2409,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_plugin_proto_msgTypes[31]
+	mi := &file_plugin_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2202,7 +2421,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[31]
+	mi := &file_plugin_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2215,7 +2434,7 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{31}
+	return file_plugin_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RunRequest) GetPart() isRunRequest_Part {
@@ -2288,7 +2507,7 @@ type RunResponse struct {
 
 func (x *RunResponse) Reset() {
 	*x = RunResponse{}
-	mi := &file_plugin_proto_msgTypes[32]
+	mi := &file_plugin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2300,7 +2519,7 @@ func (x *RunResponse) String() string {
 func (*RunResponse) ProtoMessage() {}
 
 func (x *RunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[32]
+	mi := &file_plugin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2313,7 +2532,7 @@ func (x *RunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunResponse.ProtoReflect.Descriptor instead.
 func (*RunResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{32}
+	return file_plugin_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *RunResponse) GetPart() isRunResponse_Part {
@@ -2383,7 +2602,7 @@ type UploadRequest struct {
 
 func (x *UploadRequest) Reset() {
 	*x = UploadRequest{}
-	mi := &file_plugin_proto_msgTypes[33]
+	mi := &file_plugin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2395,7 +2614,7 @@ func (x *UploadRequest) String() string {
 func (*UploadRequest) ProtoMessage() {}
 
 func (x *UploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[33]
+	mi := &file_plugin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2408,7 +2627,7 @@ func (x *UploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadRequest.ProtoReflect.Descriptor instead.
 func (*UploadRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{33}
+	return file_plugin_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *UploadRequest) GetSrc() []byte {
@@ -2444,7 +2663,7 @@ type FileOptions struct {
 
 func (x *FileOptions) Reset() {
 	*x = FileOptions{}
-	mi := &file_plugin_proto_msgTypes[34]
+	mi := &file_plugin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2456,7 +2675,7 @@ func (x *FileOptions) String() string {
 func (*FileOptions) ProtoMessage() {}
 
 func (x *FileOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[34]
+	mi := &file_plugin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2469,7 +2688,7 @@ func (x *FileOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileOptions.ProtoReflect.Descriptor instead.
 func (*FileOptions) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{34}
+	return file_plugin_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *FileOptions) GetOwner() string {
@@ -2510,7 +2729,7 @@ type DownloadRequest struct {
 
 func (x *DownloadRequest) Reset() {
 	*x = DownloadRequest{}
-	mi := &file_plugin_proto_msgTypes[35]
+	mi := &file_plugin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2522,7 +2741,7 @@ func (x *DownloadRequest) String() string {
 func (*DownloadRequest) ProtoMessage() {}
 
 func (x *DownloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[35]
+	mi := &file_plugin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2535,7 +2754,7 @@ func (x *DownloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadRequest.ProtoReflect.Descriptor instead.
 func (*DownloadRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{35}
+	return file_plugin_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *DownloadRequest) GetSrc() []byte {
@@ -2561,7 +2780,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_plugin_proto_msgTypes[36]
+	mi := &file_plugin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2573,7 +2792,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[36]
+	mi := &file_plugin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2586,7 +2805,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{36}
+	return file_plugin_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ReportRequest) GetText() string {
@@ -2603,13 +2822,14 @@ type WorkRequest_Begin struct {
 	Id            string                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
 	Grace         int64                  `protobuf:"varint,4,opt,name=grace,proto3" json:"grace,omitempty"`       // nanoseconds
 	Deadline      int64                  `protobuf:"varint,5,opt,name=deadline,proto3" json:"deadline,omitempty"` // Unix time in nanoseconds; 0: none
+	Key           string                 `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`            // of a checkpoint
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WorkRequest_Begin) Reset() {
 	*x = WorkRequest_Begin{}
-	mi := &file_plugin_proto_msgTypes[37]
+	mi := &file_plugin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2621,7 +2841,7 @@ func (x *WorkRequest_Begin) String() string {
 func (*WorkRequest_Begin) ProtoMessage() {}
 
 func (x *WorkRequest_Begin) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[37]
+	mi := &file_plugin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2672,6 +2892,13 @@ func (x *WorkRequest_Begin) GetDeadline() int64 {
 	return 0
 }
 
+func (x *WorkRequest_Begin) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
 type ProvisionRequest_Begin struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Config        []byte                 `protobuf:"bytes,1,opt,name=config,proto3" json:"config,omitempty"`
@@ -2684,7 +2911,7 @@ type ProvisionRequest_Begin struct {
 
 func (x *ProvisionRequest_Begin) Reset() {
 	*x = ProvisionRequest_Begin{}
-	mi := &file_plugin_proto_msgTypes[39]
+	mi := &file_plugin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2696,7 +2923,7 @@ func (x *ProvisionRequest_Begin) String() string {
 func (*ProvisionRequest_Begin) ProtoMessage() {}
 
 func (x *ProvisionRequest_Begin) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[39]
+	mi := &file_plugin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2709,7 +2936,7 @@ func (x *ProvisionRequest_Begin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProvisionRequest_Begin.ProtoReflect.Descriptor instead.
 func (*ProvisionRequest_Begin) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{29, 0}
+	return file_plugin_proto_rawDescGZIP(), []int{33, 0}
 }
 
 func (x *ProvisionRequest_Begin) GetConfig() []byte {
@@ -2755,7 +2982,7 @@ type RunRequest_Begin struct {
 
 func (x *RunRequest_Begin) Reset() {
 	*x = RunRequest_Begin{}
-	mi := &file_plugin_proto_msgTypes[40]
+	mi := &file_plugin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2767,7 +2994,7 @@ func (x *RunRequest_Begin) String() string {
 func (*RunRequest_Begin) ProtoMessage() {}
 
 func (x *RunRequest_Begin) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[40]
+	mi := &file_plugin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2780,7 +3007,7 @@ func (x *RunRequest_Begin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest_Begin.ProtoReflect.Descriptor instead.
 func (*RunRequest_Begin) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{31, 0}
+	return file_plugin_proto_rawDescGZIP(), []int{35, 0}
 }
 
 func (x *RunRequest_Begin) GetArgv() [][]byte {
@@ -2879,16 +3106,17 @@ const file_plugin_proto_rawDesc = "" +
 	"\x06config\x18\x01 \x01(\fR\x06config\"T\n" +
 	"\x0eInputsResponse\x12,\n" +
 	"\x05error\x18\x01 \x01(\v2\x16.berth.plugin.v1.ErrorR\x05error\x12\x14\n" +
-	"\x05paths\x18\x02 \x03(\fR\x05paths\"\x93\x02\n" +
+	"\x05paths\x18\x02 \x03(\fR\x05paths\"\xa5\x02\n" +
 	"\vWorkRequest\x12:\n" +
 	"\x05begin\x18\x01 \x01(\v2\".berth.plugin.v1.WorkRequest.BeginH\x00R\x05begin\x121\n" +
-	"\x06cancel\x18\x02 \x01(\v2\x17.berth.plugin.v1.CancelH\x00R\x06cancel\x1a\x8c\x01\n" +
+	"\x06cancel\x18\x02 \x01(\v2\x17.berth.plugin.v1.CancelH\x00R\x06cancel\x1a\x9e\x01\n" +
 	"\x05Begin\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\fR\x06config\x12)\n" +
 	"\x04spec\x18\x02 \x01(\v2\x15.berth.plugin.v1.SpecR\x04spec\x12\x0e\n" +
 	"\x02id\x18\x03 \x01(\tR\x02id\x12\x14\n" +
 	"\x05grace\x18\x04 \x01(\x03R\x05grace\x12\x1a\n" +
-	"\bdeadline\x18\x05 \x01(\x03R\bdeadlineB\x06\n" +
+	"\bdeadline\x18\x05 \x01(\x03R\bdeadline\x12\x10\n" +
+	"\x03key\x18\x06 \x01(\tR\x03keyB\x06\n" +
 	"\x04part\"\b\n" +
 	"\x06Cancel\"\x80\x01\n" +
 	"\fWorkResponse\x12.\n" +
@@ -2899,7 +3127,7 @@ const file_plugin_proto_rawDesc = "" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x12\n" +
 	"\x04done\x18\x02 \x01(\x03R\x04done\x12\x14\n" +
 	"\x05total\x18\x03 \x01(\x03R\x05total\x12\x18\n" +
-	"\awarning\x18\x04 \x01(\bR\awarning\"\xce\x04\n" +
+	"\awarning\x18\x04 \x01(\bR\awarning\"\xee\x04\n" +
 	"\x04Spec\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x12\n" +
@@ -2917,7 +3145,10 @@ const file_plugin_proto_rawDesc = "" +
 	"\x05hosts\x18\r \x03(\v2\x15.berth.plugin.v1.HostR\x05hosts\x12'\n" +
 	"\x0fca_certificates\x18\x0e \x01(\fR\x0ecaCertificates\x12\x1d\n" +
 	"\n" +
-	"project_id\x18\x0f \x01(\tR\tprojectId\x1a6\n" +
+	"project_id\x18\x0f \x01(\tR\tprojectId\x12\x1e\n" +
+	"\n" +
+	"checkpoint\x18\x10 \x01(\tR\n" +
+	"checkpoint\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"a\n" +
@@ -2959,7 +3190,20 @@ const file_plugin_proto_rawDesc = "" +
 	"\tresources\x18\x02 \x01(\v2\x1a.berth.plugin.v1.ResourcesR\tresources\"K\n" +
 	"\fHostsRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12+\n" +
-	"\x05hosts\x18\x02 \x03(\v2\x15.berth.plugin.v1.HostR\x05hosts\"g\n" +
+	"\x05hosts\x18\x02 \x03(\v2\x15.berth.plugin.v1.HostR\x05hosts\"%\n" +
+	"\x11CheckpointRequest\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\"\x14\n" +
+	"\x12CheckpointsRequest\"\x82\x01\n" +
+	"\x13CheckpointsResponse\x12,\n" +
+	"\x05error\x18\x01 \x01(\v2\x16.berth.plugin.v1.ErrorR\x05error\x12=\n" +
+	"\vcheckpoints\x18\x02 \x03(\v2\x1b.berth.plugin.v1.CheckpointR\vcheckpoints\"z\n" +
+	"\n" +
+	"Checkpoint\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05image\x18\x02 \x01(\tR\x05image\x12\x12\n" +
+	"\x04size\x18\x03 \x01(\x03R\x04size\x12\x16\n" +
+	"\x06shared\x18\x04 \x01(\x03R\x06shared\x12\x18\n" +
+	"\acreated\x18\x05 \x01(\x03R\acreated\"g\n" +
 	"\x0fInspectResponse\x12,\n" +
 	"\x05error\x18\x01 \x01(\v2\x16.berth.plugin.v1.ErrorR\x05error\x12&\n" +
 	"\x03box\x18\x02 \x01(\v2\x14.berth.plugin.v1.BoxR\x03box\"\xf8\x01\n" +
@@ -3035,7 +3279,7 @@ const file_plugin_proto_rawDesc = "" +
 	"\x03src\x18\x01 \x01(\fR\x03src\x12\x10\n" +
 	"\x03dst\x18\x02 \x01(\fR\x03dst\"#\n" +
 	"\rReportRequest\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text*\xa7\x01\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text*\xbf\x01\n" +
 	"\x04Code\x12\x14\n" +
 	"\x10CODE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rCODE_CANCELED\x10\x01\x12\x11\n" +
@@ -3045,7 +3289,9 @@ const file_plugin_proto_rawDesc = "" +
 	"\x10CODE_UNSUPPORTED\x10\x05\x12\x0e\n" +
 	"\n" +
 	"CODE_IMAGE\x10\x06\x12\x13\n" +
-	"\x0fCODE_CONNECTION\x10\a2\xc6\a\n" +
+	"\x0fCODE_CONNECTION\x10\a\x12\x16\n" +
+	"\x12CODE_NO_CHECKPOINT\x10\b2\x93\n" +
+	"\n" +
 	"\bProvider\x12I\n" +
 	"\x06Schema\x12\x1e.berth.plugin.v1.SchemaRequest\x1a\x1f.berth.plugin.v1.SchemaResponse\x12J\n" +
 	"\bValidate\x12\x1e.berth.plugin.v1.ConfigRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12G\n" +
@@ -3059,7 +3305,12 @@ const file_plugin_proto_rawDesc = "" +
 	"\aSuspend\x12\x1b.berth.plugin.v1.BoxRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12E\n" +
 	"\x06Resume\x12\x1b.berth.plugin.v1.BoxRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12H\n" +
 	"\x06Resize\x12\x1e.berth.plugin.v1.ResizeRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12I\n" +
-	"\bSetHosts\x12\x1d.berth.plugin.v1.HostsRequest\x1a\x1e.berth.plugin.v1.ErrorResponse2\xc1\x02\n" +
+	"\bSetHosts\x12\x1d.berth.plugin.v1.HostsRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12M\n" +
+	"\n" +
+	"Checkpoint\x12\x1c.berth.plugin.v1.WorkRequest\x1a\x1d.berth.plugin.v1.WorkResponse(\x010\x01\x12J\n" +
+	"\aRestore\x12\x1c.berth.plugin.v1.WorkRequest\x1a\x1d.berth.plugin.v1.WorkResponse(\x010\x01\x12X\n" +
+	"\vCheckpoints\x12#.berth.plugin.v1.CheckpointsRequest\x1a$.berth.plugin.v1.CheckpointsResponse\x12V\n" +
+	"\x10RemoveCheckpoint\x12\".berth.plugin.v1.CheckpointRequest\x1a\x1e.berth.plugin.v1.ErrorResponse2\xc1\x02\n" +
 	"\vProvisioner\x12I\n" +
 	"\x06Schema\x12\x1e.berth.plugin.v1.SchemaRequest\x1a\x1f.berth.plugin.v1.SchemaResponse\x12J\n" +
 	"\bValidate\x12\x1e.berth.plugin.v1.ConfigRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12I\n" +
@@ -3084,7 +3335,7 @@ func file_plugin_proto_rawDescGZIP() []byte {
 }
 
 var file_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_plugin_proto_goTypes = []any{
 	(Code)(0),                      // 0: berth.plugin.v1.Code
 	(NestedBlock_Nesting)(0),       // 1: berth.plugin.v1.NestedBlock.Nesting
@@ -3112,24 +3363,28 @@ var file_plugin_proto_goTypes = []any{
 	(*BoxRequest)(nil),             // 23: berth.plugin.v1.BoxRequest
 	(*ResizeRequest)(nil),          // 24: berth.plugin.v1.ResizeRequest
 	(*HostsRequest)(nil),           // 25: berth.plugin.v1.HostsRequest
-	(*InspectResponse)(nil),        // 26: berth.plugin.v1.InspectResponse
-	(*Box)(nil),                    // 27: berth.plugin.v1.Box
-	(*Usage)(nil),                  // 28: berth.plugin.v1.Usage
-	(*LogsResponse)(nil),           // 29: berth.plugin.v1.LogsResponse
-	(*Log)(nil),                    // 30: berth.plugin.v1.Log
-	(*ProvisionRequest)(nil),       // 31: berth.plugin.v1.ProvisionRequest
-	(*GuestInfo)(nil),              // 32: berth.plugin.v1.GuestInfo
-	(*RunRequest)(nil),             // 33: berth.plugin.v1.RunRequest
-	(*RunResponse)(nil),            // 34: berth.plugin.v1.RunResponse
-	(*UploadRequest)(nil),          // 35: berth.plugin.v1.UploadRequest
-	(*FileOptions)(nil),            // 36: berth.plugin.v1.FileOptions
-	(*DownloadRequest)(nil),        // 37: berth.plugin.v1.DownloadRequest
-	(*ReportRequest)(nil),          // 38: berth.plugin.v1.ReportRequest
-	(*WorkRequest_Begin)(nil),      // 39: berth.plugin.v1.WorkRequest.Begin
-	nil,                            // 40: berth.plugin.v1.Spec.EnvEntry
-	(*ProvisionRequest_Begin)(nil), // 41: berth.plugin.v1.ProvisionRequest.Begin
-	(*RunRequest_Begin)(nil),       // 42: berth.plugin.v1.RunRequest.Begin
-	nil,                            // 43: berth.plugin.v1.RunRequest.Begin.EnvEntry
+	(*CheckpointRequest)(nil),      // 26: berth.plugin.v1.CheckpointRequest
+	(*CheckpointsRequest)(nil),     // 27: berth.plugin.v1.CheckpointsRequest
+	(*CheckpointsResponse)(nil),    // 28: berth.plugin.v1.CheckpointsResponse
+	(*Checkpoint)(nil),             // 29: berth.plugin.v1.Checkpoint
+	(*InspectResponse)(nil),        // 30: berth.plugin.v1.InspectResponse
+	(*Box)(nil),                    // 31: berth.plugin.v1.Box
+	(*Usage)(nil),                  // 32: berth.plugin.v1.Usage
+	(*LogsResponse)(nil),           // 33: berth.plugin.v1.LogsResponse
+	(*Log)(nil),                    // 34: berth.plugin.v1.Log
+	(*ProvisionRequest)(nil),       // 35: berth.plugin.v1.ProvisionRequest
+	(*GuestInfo)(nil),              // 36: berth.plugin.v1.GuestInfo
+	(*RunRequest)(nil),             // 37: berth.plugin.v1.RunRequest
+	(*RunResponse)(nil),            // 38: berth.plugin.v1.RunResponse
+	(*UploadRequest)(nil),          // 39: berth.plugin.v1.UploadRequest
+	(*FileOptions)(nil),            // 40: berth.plugin.v1.FileOptions
+	(*DownloadRequest)(nil),        // 41: berth.plugin.v1.DownloadRequest
+	(*ReportRequest)(nil),          // 42: berth.plugin.v1.ReportRequest
+	(*WorkRequest_Begin)(nil),      // 43: berth.plugin.v1.WorkRequest.Begin
+	nil,                            // 44: berth.plugin.v1.Spec.EnvEntry
+	(*ProvisionRequest_Begin)(nil), // 45: berth.plugin.v1.ProvisionRequest.Begin
+	(*RunRequest_Begin)(nil),       // 46: berth.plugin.v1.RunRequest.Begin
+	nil,                            // 47: berth.plugin.v1.RunRequest.Begin.EnvEntry
 }
 var file_plugin_proto_depIdxs = []int32{
 	0,  // 0: berth.plugin.v1.Error.codes:type_name -> berth.plugin.v1.Code
@@ -3145,11 +3400,11 @@ var file_plugin_proto_depIdxs = []int32{
 	1,  // 10: berth.plugin.v1.NestedBlock.nesting:type_name -> berth.plugin.v1.NestedBlock.Nesting
 	8,  // 11: berth.plugin.v1.NestedBlock.block:type_name -> berth.plugin.v1.Block
 	2,  // 12: berth.plugin.v1.InputsResponse.error:type_name -> berth.plugin.v1.Error
-	39, // 13: berth.plugin.v1.WorkRequest.begin:type_name -> berth.plugin.v1.WorkRequest.Begin
+	43, // 13: berth.plugin.v1.WorkRequest.begin:type_name -> berth.plugin.v1.WorkRequest.Begin
 	14, // 14: berth.plugin.v1.WorkRequest.cancel:type_name -> berth.plugin.v1.Cancel
 	16, // 15: berth.plugin.v1.WorkResponse.event:type_name -> berth.plugin.v1.Event
 	5,  // 16: berth.plugin.v1.WorkResponse.result:type_name -> berth.plugin.v1.ErrorResponse
-	40, // 17: berth.plugin.v1.Spec.env:type_name -> berth.plugin.v1.Spec.EnvEntry
+	44, // 17: berth.plugin.v1.Spec.env:type_name -> berth.plugin.v1.Spec.EnvEntry
 	21, // 18: berth.plugin.v1.Spec.resources:type_name -> berth.plugin.v1.Resources
 	18, // 19: berth.plugin.v1.Spec.networks:type_name -> berth.plugin.v1.Network
 	19, // 20: berth.plugin.v1.Spec.folders:type_name -> berth.plugin.v1.Folder
@@ -3157,68 +3412,78 @@ var file_plugin_proto_depIdxs = []int32{
 	22, // 22: berth.plugin.v1.Resources.io:type_name -> berth.plugin.v1.IO
 	21, // 23: berth.plugin.v1.ResizeRequest.resources:type_name -> berth.plugin.v1.Resources
 	20, // 24: berth.plugin.v1.HostsRequest.hosts:type_name -> berth.plugin.v1.Host
-	2,  // 25: berth.plugin.v1.InspectResponse.error:type_name -> berth.plugin.v1.Error
-	27, // 26: berth.plugin.v1.InspectResponse.box:type_name -> berth.plugin.v1.Box
-	21, // 27: berth.plugin.v1.Box.limits:type_name -> berth.plugin.v1.Resources
-	28, // 28: berth.plugin.v1.Box.usage:type_name -> berth.plugin.v1.Usage
-	18, // 29: berth.plugin.v1.Box.networks:type_name -> berth.plugin.v1.Network
-	2,  // 30: berth.plugin.v1.LogsResponse.error:type_name -> berth.plugin.v1.Error
-	30, // 31: berth.plugin.v1.LogsResponse.logs:type_name -> berth.plugin.v1.Log
-	41, // 32: berth.plugin.v1.ProvisionRequest.begin:type_name -> berth.plugin.v1.ProvisionRequest.Begin
-	14, // 33: berth.plugin.v1.ProvisionRequest.cancel:type_name -> berth.plugin.v1.Cancel
-	42, // 34: berth.plugin.v1.RunRequest.begin:type_name -> berth.plugin.v1.RunRequest.Begin
-	5,  // 35: berth.plugin.v1.RunResponse.result:type_name -> berth.plugin.v1.ErrorResponse
-	36, // 36: berth.plugin.v1.UploadRequest.options:type_name -> berth.plugin.v1.FileOptions
-	17, // 37: berth.plugin.v1.WorkRequest.Begin.spec:type_name -> berth.plugin.v1.Spec
-	32, // 38: berth.plugin.v1.ProvisionRequest.Begin.info:type_name -> berth.plugin.v1.GuestInfo
-	43, // 39: berth.plugin.v1.RunRequest.Begin.env:type_name -> berth.plugin.v1.RunRequest.Begin.EnvEntry
-	6,  // 40: berth.plugin.v1.Provider.Schema:input_type -> berth.plugin.v1.SchemaRequest
-	11, // 41: berth.plugin.v1.Provider.Validate:input_type -> berth.plugin.v1.ConfigRequest
-	11, // 42: berth.plugin.v1.Provider.Check:input_type -> berth.plugin.v1.ConfigRequest
-	13, // 43: berth.plugin.v1.Provider.Create:input_type -> berth.plugin.v1.WorkRequest
-	13, // 44: berth.plugin.v1.Provider.Start:input_type -> berth.plugin.v1.WorkRequest
-	13, // 45: berth.plugin.v1.Provider.Stop:input_type -> berth.plugin.v1.WorkRequest
-	13, // 46: berth.plugin.v1.Provider.Destroy:input_type -> berth.plugin.v1.WorkRequest
-	23, // 47: berth.plugin.v1.Provider.Inspect:input_type -> berth.plugin.v1.BoxRequest
-	23, // 48: berth.plugin.v1.Provider.Logs:input_type -> berth.plugin.v1.BoxRequest
-	23, // 49: berth.plugin.v1.Provider.Suspend:input_type -> berth.plugin.v1.BoxRequest
-	23, // 50: berth.plugin.v1.Provider.Resume:input_type -> berth.plugin.v1.BoxRequest
-	24, // 51: berth.plugin.v1.Provider.Resize:input_type -> berth.plugin.v1.ResizeRequest
-	25, // 52: berth.plugin.v1.Provider.SetHosts:input_type -> berth.plugin.v1.HostsRequest
-	6,  // 53: berth.plugin.v1.Provisioner.Schema:input_type -> berth.plugin.v1.SchemaRequest
-	11, // 54: berth.plugin.v1.Provisioner.Validate:input_type -> berth.plugin.v1.ConfigRequest
-	11, // 55: berth.plugin.v1.Provisioner.Inputs:input_type -> berth.plugin.v1.ConfigRequest
-	31, // 56: berth.plugin.v1.Provisioner.Provision:input_type -> berth.plugin.v1.ProvisionRequest
-	33, // 57: berth.plugin.v1.Guest.Run:input_type -> berth.plugin.v1.RunRequest
-	35, // 58: berth.plugin.v1.Guest.Upload:input_type -> berth.plugin.v1.UploadRequest
-	37, // 59: berth.plugin.v1.Guest.Download:input_type -> berth.plugin.v1.DownloadRequest
-	38, // 60: berth.plugin.v1.Guest.Report:input_type -> berth.plugin.v1.ReportRequest
-	7,  // 61: berth.plugin.v1.Provider.Schema:output_type -> berth.plugin.v1.SchemaResponse
-	5,  // 62: berth.plugin.v1.Provider.Validate:output_type -> berth.plugin.v1.ErrorResponse
-	5,  // 63: berth.plugin.v1.Provider.Check:output_type -> berth.plugin.v1.ErrorResponse
-	15, // 64: berth.plugin.v1.Provider.Create:output_type -> berth.plugin.v1.WorkResponse
-	15, // 65: berth.plugin.v1.Provider.Start:output_type -> berth.plugin.v1.WorkResponse
-	15, // 66: berth.plugin.v1.Provider.Stop:output_type -> berth.plugin.v1.WorkResponse
-	15, // 67: berth.plugin.v1.Provider.Destroy:output_type -> berth.plugin.v1.WorkResponse
-	26, // 68: berth.plugin.v1.Provider.Inspect:output_type -> berth.plugin.v1.InspectResponse
-	29, // 69: berth.plugin.v1.Provider.Logs:output_type -> berth.plugin.v1.LogsResponse
-	5,  // 70: berth.plugin.v1.Provider.Suspend:output_type -> berth.plugin.v1.ErrorResponse
-	5,  // 71: berth.plugin.v1.Provider.Resume:output_type -> berth.plugin.v1.ErrorResponse
-	5,  // 72: berth.plugin.v1.Provider.Resize:output_type -> berth.plugin.v1.ErrorResponse
-	5,  // 73: berth.plugin.v1.Provider.SetHosts:output_type -> berth.plugin.v1.ErrorResponse
-	7,  // 74: berth.plugin.v1.Provisioner.Schema:output_type -> berth.plugin.v1.SchemaResponse
-	5,  // 75: berth.plugin.v1.Provisioner.Validate:output_type -> berth.plugin.v1.ErrorResponse
-	12, // 76: berth.plugin.v1.Provisioner.Inputs:output_type -> berth.plugin.v1.InputsResponse
-	5,  // 77: berth.plugin.v1.Provisioner.Provision:output_type -> berth.plugin.v1.ErrorResponse
-	34, // 78: berth.plugin.v1.Guest.Run:output_type -> berth.plugin.v1.RunResponse
-	5,  // 79: berth.plugin.v1.Guest.Upload:output_type -> berth.plugin.v1.ErrorResponse
-	5,  // 80: berth.plugin.v1.Guest.Download:output_type -> berth.plugin.v1.ErrorResponse
-	5,  // 81: berth.plugin.v1.Guest.Report:output_type -> berth.plugin.v1.ErrorResponse
-	61, // [61:82] is the sub-list for method output_type
-	40, // [40:61] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	2,  // 25: berth.plugin.v1.CheckpointsResponse.error:type_name -> berth.plugin.v1.Error
+	29, // 26: berth.plugin.v1.CheckpointsResponse.checkpoints:type_name -> berth.plugin.v1.Checkpoint
+	2,  // 27: berth.plugin.v1.InspectResponse.error:type_name -> berth.plugin.v1.Error
+	31, // 28: berth.plugin.v1.InspectResponse.box:type_name -> berth.plugin.v1.Box
+	21, // 29: berth.plugin.v1.Box.limits:type_name -> berth.plugin.v1.Resources
+	32, // 30: berth.plugin.v1.Box.usage:type_name -> berth.plugin.v1.Usage
+	18, // 31: berth.plugin.v1.Box.networks:type_name -> berth.plugin.v1.Network
+	2,  // 32: berth.plugin.v1.LogsResponse.error:type_name -> berth.plugin.v1.Error
+	34, // 33: berth.plugin.v1.LogsResponse.logs:type_name -> berth.plugin.v1.Log
+	45, // 34: berth.plugin.v1.ProvisionRequest.begin:type_name -> berth.plugin.v1.ProvisionRequest.Begin
+	14, // 35: berth.plugin.v1.ProvisionRequest.cancel:type_name -> berth.plugin.v1.Cancel
+	46, // 36: berth.plugin.v1.RunRequest.begin:type_name -> berth.plugin.v1.RunRequest.Begin
+	5,  // 37: berth.plugin.v1.RunResponse.result:type_name -> berth.plugin.v1.ErrorResponse
+	40, // 38: berth.plugin.v1.UploadRequest.options:type_name -> berth.plugin.v1.FileOptions
+	17, // 39: berth.plugin.v1.WorkRequest.Begin.spec:type_name -> berth.plugin.v1.Spec
+	36, // 40: berth.plugin.v1.ProvisionRequest.Begin.info:type_name -> berth.plugin.v1.GuestInfo
+	47, // 41: berth.plugin.v1.RunRequest.Begin.env:type_name -> berth.plugin.v1.RunRequest.Begin.EnvEntry
+	6,  // 42: berth.plugin.v1.Provider.Schema:input_type -> berth.plugin.v1.SchemaRequest
+	11, // 43: berth.plugin.v1.Provider.Validate:input_type -> berth.plugin.v1.ConfigRequest
+	11, // 44: berth.plugin.v1.Provider.Check:input_type -> berth.plugin.v1.ConfigRequest
+	13, // 45: berth.plugin.v1.Provider.Create:input_type -> berth.plugin.v1.WorkRequest
+	13, // 46: berth.plugin.v1.Provider.Start:input_type -> berth.plugin.v1.WorkRequest
+	13, // 47: berth.plugin.v1.Provider.Stop:input_type -> berth.plugin.v1.WorkRequest
+	13, // 48: berth.plugin.v1.Provider.Destroy:input_type -> berth.plugin.v1.WorkRequest
+	23, // 49: berth.plugin.v1.Provider.Inspect:input_type -> berth.plugin.v1.BoxRequest
+	23, // 50: berth.plugin.v1.Provider.Logs:input_type -> berth.plugin.v1.BoxRequest
+	23, // 51: berth.plugin.v1.Provider.Suspend:input_type -> berth.plugin.v1.BoxRequest
+	23, // 52: berth.plugin.v1.Provider.Resume:input_type -> berth.plugin.v1.BoxRequest
+	24, // 53: berth.plugin.v1.Provider.Resize:input_type -> berth.plugin.v1.ResizeRequest
+	25, // 54: berth.plugin.v1.Provider.SetHosts:input_type -> berth.plugin.v1.HostsRequest
+	13, // 55: berth.plugin.v1.Provider.Checkpoint:input_type -> berth.plugin.v1.WorkRequest
+	13, // 56: berth.plugin.v1.Provider.Restore:input_type -> berth.plugin.v1.WorkRequest
+	27, // 57: berth.plugin.v1.Provider.Checkpoints:input_type -> berth.plugin.v1.CheckpointsRequest
+	26, // 58: berth.plugin.v1.Provider.RemoveCheckpoint:input_type -> berth.plugin.v1.CheckpointRequest
+	6,  // 59: berth.plugin.v1.Provisioner.Schema:input_type -> berth.plugin.v1.SchemaRequest
+	11, // 60: berth.plugin.v1.Provisioner.Validate:input_type -> berth.plugin.v1.ConfigRequest
+	11, // 61: berth.plugin.v1.Provisioner.Inputs:input_type -> berth.plugin.v1.ConfigRequest
+	35, // 62: berth.plugin.v1.Provisioner.Provision:input_type -> berth.plugin.v1.ProvisionRequest
+	37, // 63: berth.plugin.v1.Guest.Run:input_type -> berth.plugin.v1.RunRequest
+	39, // 64: berth.plugin.v1.Guest.Upload:input_type -> berth.plugin.v1.UploadRequest
+	41, // 65: berth.plugin.v1.Guest.Download:input_type -> berth.plugin.v1.DownloadRequest
+	42, // 66: berth.plugin.v1.Guest.Report:input_type -> berth.plugin.v1.ReportRequest
+	7,  // 67: berth.plugin.v1.Provider.Schema:output_type -> berth.plugin.v1.SchemaResponse
+	5,  // 68: berth.plugin.v1.Provider.Validate:output_type -> berth.plugin.v1.ErrorResponse
+	5,  // 69: berth.plugin.v1.Provider.Check:output_type -> berth.plugin.v1.ErrorResponse
+	15, // 70: berth.plugin.v1.Provider.Create:output_type -> berth.plugin.v1.WorkResponse
+	15, // 71: berth.plugin.v1.Provider.Start:output_type -> berth.plugin.v1.WorkResponse
+	15, // 72: berth.plugin.v1.Provider.Stop:output_type -> berth.plugin.v1.WorkResponse
+	15, // 73: berth.plugin.v1.Provider.Destroy:output_type -> berth.plugin.v1.WorkResponse
+	30, // 74: berth.plugin.v1.Provider.Inspect:output_type -> berth.plugin.v1.InspectResponse
+	33, // 75: berth.plugin.v1.Provider.Logs:output_type -> berth.plugin.v1.LogsResponse
+	5,  // 76: berth.plugin.v1.Provider.Suspend:output_type -> berth.plugin.v1.ErrorResponse
+	5,  // 77: berth.plugin.v1.Provider.Resume:output_type -> berth.plugin.v1.ErrorResponse
+	5,  // 78: berth.plugin.v1.Provider.Resize:output_type -> berth.plugin.v1.ErrorResponse
+	5,  // 79: berth.plugin.v1.Provider.SetHosts:output_type -> berth.plugin.v1.ErrorResponse
+	15, // 80: berth.plugin.v1.Provider.Checkpoint:output_type -> berth.plugin.v1.WorkResponse
+	15, // 81: berth.plugin.v1.Provider.Restore:output_type -> berth.plugin.v1.WorkResponse
+	28, // 82: berth.plugin.v1.Provider.Checkpoints:output_type -> berth.plugin.v1.CheckpointsResponse
+	5,  // 83: berth.plugin.v1.Provider.RemoveCheckpoint:output_type -> berth.plugin.v1.ErrorResponse
+	7,  // 84: berth.plugin.v1.Provisioner.Schema:output_type -> berth.plugin.v1.SchemaResponse
+	5,  // 85: berth.plugin.v1.Provisioner.Validate:output_type -> berth.plugin.v1.ErrorResponse
+	12, // 86: berth.plugin.v1.Provisioner.Inputs:output_type -> berth.plugin.v1.InputsResponse
+	5,  // 87: berth.plugin.v1.Provisioner.Provision:output_type -> berth.plugin.v1.ErrorResponse
+	38, // 88: berth.plugin.v1.Guest.Run:output_type -> berth.plugin.v1.RunResponse
+	5,  // 89: berth.plugin.v1.Guest.Upload:output_type -> berth.plugin.v1.ErrorResponse
+	5,  // 90: berth.plugin.v1.Guest.Download:output_type -> berth.plugin.v1.ErrorResponse
+	5,  // 91: berth.plugin.v1.Guest.Report:output_type -> berth.plugin.v1.ErrorResponse
+	67, // [67:92] is the sub-list for method output_type
+	42, // [42:67] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_plugin_proto_init() }
@@ -3235,16 +3500,16 @@ func file_plugin_proto_init() {
 		(*WorkResponse_Result)(nil),
 	}
 	file_plugin_proto_msgTypes[19].OneofWrappers = []any{}
-	file_plugin_proto_msgTypes[29].OneofWrappers = []any{
+	file_plugin_proto_msgTypes[33].OneofWrappers = []any{
 		(*ProvisionRequest_Begin_)(nil),
 		(*ProvisionRequest_Cancel)(nil),
 	}
-	file_plugin_proto_msgTypes[31].OneofWrappers = []any{
+	file_plugin_proto_msgTypes[35].OneofWrappers = []any{
 		(*RunRequest_Begin_)(nil),
 		(*RunRequest_Input)(nil),
 		(*RunRequest_EndOfInput)(nil),
 	}
-	file_plugin_proto_msgTypes[32].OneofWrappers = []any{
+	file_plugin_proto_msgTypes[36].OneofWrappers = []any{
 		(*RunResponse_Stdout)(nil),
 		(*RunResponse_Stderr)(nil),
 		(*RunResponse_Result)(nil),
@@ -3255,7 +3520,7 @@ func file_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugin_proto_rawDesc), len(file_plugin_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   42,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

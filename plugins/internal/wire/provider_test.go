@@ -30,6 +30,8 @@ type recorded struct {
 	logs   []provider.Log
 	limits provider.Resources
 	hosts  []provider.Host
+	key    string
+	kept   []provider.Checkpoint
 	err    error
 	block  bool
 }
@@ -101,6 +103,22 @@ func (f capableProvider) SetHosts(_ context.Context, id string, hosts []provider
 	return f.seen.err
 }
 
+func (f capableProvider) Checkpoint(ctx context.Context, id, key string, r provider.Report) error {
+	note(func() { f.seen.id, f.seen.key = id, key })
+	return f.answer(ctx, r)
+}
+func (f capableProvider) Restore(ctx context.Context, spec provider.Spec, key string, r provider.Report) error {
+	note(func() { f.seen.spec, f.seen.key = spec, key })
+	return f.answer(ctx, r)
+}
+func (f capableProvider) Checkpoints(context.Context) ([]provider.Checkpoint, error) {
+	return f.seen.kept, f.seen.err
+}
+func (f capableProvider) RemoveCheckpoint(_ context.Context, key string) error {
+	note(func() { f.seen.key = key })
+	return f.seen.err
+}
+
 // dialProvider puts a fake behind real gRPC.
 func dialProvider(t *testing.T) (*ProviderClient, *recorded) {
 	t.Helper()
@@ -120,19 +138,20 @@ func dialTo(t *testing.T, construct func() provider.Provider) *ProviderClient {
 	return raw.(*ProviderClient)
 }
 
-// capable are the methods that the host's side of a provider has beyond
+// capabilities are the methods that the host's side of a provider has beyond
 // provider.Provider.
-type capable interface {
+type capabilities interface {
 	provider.Suspender
 	provider.Resizer
 	provider.Namer
+	provider.Checkpointer
 }
 
 func TestCapabilities(t *testing.T) {
 	seen := &recorded{}
 	c := dialTo(t, func() provider.Provider { return capableProvider{&fakeProvider{seen: seen}} })
-	p := c.Bind(nil).(capable)
-	limits, hosts := filled[provider.Resources](t), filled[[]provider.Host](t)
+	p := c.Bind(nil).(capabilities)
+	limits, hosts, spec := filled[provider.Resources](t), filled[[]provider.Host](t), filled[provider.Spec](t)
 	calls := []struct {
 		call func() error
 		want recorded
@@ -141,6 +160,10 @@ func TestCapabilities(t *testing.T) {
 		{func() error { return p.Resume(t.Context(), "box-2") }, recorded{id: "resumed box-2"}},
 		{func() error { return p.Resize(t.Context(), "box-3", limits) }, recorded{id: "box-3", limits: limits}},
 		{func() error { return p.SetHosts(t.Context(), "box-4", hosts) }, recorded{id: "box-4", hosts: hosts}},
+		{func() error { return p.Checkpoint(t.Context(), "box-5", "key-5", nil) }, recorded{id: "box-5", key: "key-5"}},
+		{func() error { return p.Restore(t.Context(), spec, "key-6", nil) }, recorded{spec: spec, key: "key-6"}},
+		{func() error { return p.RemoveCheckpoint(t.Context(), "key-7") }, recorded{key: "key-7"}},
+		{func() error { _, err := p.Checkpoints(t.Context()); return err }, recorded{}},
 	}
 	for _, want := range calls {
 		*seen = recorded{}
@@ -155,8 +178,13 @@ func TestCapabilities(t *testing.T) {
 			t.Errorf("%v, want ErrNotRunning", err)
 		}
 	}
+	*seen = recorded{kept: filled[[]provider.Checkpoint](t)}
+	kept, err := p.Checkpoints(t.Context())
+	if diff := cmp.Diff(seen.kept, kept); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
 	without, _ := dialProvider(t)
-	p = without.Bind(nil).(capable)
+	p = without.Bind(nil).(capabilities)
 	for _, without := range calls {
 		if err := without.call(); !errors.Is(err, provider.ErrUnsupported) {
 			t.Errorf("a plugin without the capability: %v, want ErrUnsupported", err)
