@@ -30,6 +30,7 @@ type Engine struct {
 	Command string // the command line, for whoever meets its lock
 
 	Processes func() []int // of the plugins that run; may be nil
+	Build     string       // tells one berth, with its plugins, from another
 
 	Parallel int // how many boxes are worked on at once; 0: as many as make sense
 
@@ -75,6 +76,9 @@ type ProvisionerPlugin interface {
 	Plugin
 	Inputs(ctx context.Context, args []byte) ([]string, error)
 	Provision(ctx context.Context, args []byte, guest provisioner.Guest) error
+	// Identity tells one build of the plugin from another; "" for one that is
+	// part of berth.
+	Identity() (string, error)
 }
 
 // DiagError is problems with the Envfile.

@@ -21,6 +21,7 @@ type UpOptions struct {
 	NoProvision bool          // run no steps, not even those that always run
 	Keep        bool          // keep a box that could not be booted the first time
 	BootTimeout time.Duration // instead of what the Envfile says; 0: what it says
+	NoCache     bool          // start new boxes from their bare image
 }
 
 // Up brings boxes up, and those they depend on: creates those that do not exist,
@@ -141,7 +142,7 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 	}
 	defer ports.close()
 	if missing || t.record == nil || !t.record.Made {
-		if err := e.create(ctx, t, missing); err != nil {
+		if err := e.create(ctx, t, missing, o); err != nil {
 			return err
 		}
 	}

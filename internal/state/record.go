@@ -35,6 +35,8 @@ type Record struct {
 	Provider  string    `json:"provider"`
 	Image     string    `json:"image"`
 	Created   time.Time `json:"created"`
+	// Checkpoint is the key of what it was made from; empty: its bare image.
+	Checkpoint string `json:"checkpoint,omitempty"`
 	// Made is false until the provider has made the box. A record without it is
 	// what an interrupted up leaves; the next one goes on from there.
 	Made bool `json:"made"`

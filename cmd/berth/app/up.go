@@ -19,6 +19,7 @@ func upCommand(d *deps) *cli.Command {
 			"up before it, named or not. Names may be patterns: berth up 'web-*'.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "no-provision", Usage: "run no provisioning steps"},
+			&cli.BoolFlag{Name: "no-cache", Usage: "make new boxes from their bare image, and run all steps"},
 			&cli.BoolFlag{Name: "no-destroy-on-error", Usage: "keep a new box that does not boot, to look at it"},
 			parallelFlag(),
 			&cli.DurationFlag{Name: "boot-timeout", Usage: "wait `TIME` for a box to answer, whatever the Envfile says"},
@@ -37,6 +38,7 @@ func upCommand(d *deps) *cli.Command {
 			}
 			return e.Up(c.Context, boxes, engine.UpOptions{
 				NoProvision: c.Bool("no-provision"),
+				NoCache:     c.Bool("no-cache"),
 				Keep:        c.Bool("no-destroy-on-error"),
 				BootTimeout: c.Duration("boot-timeout"),
 			})
