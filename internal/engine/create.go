@@ -40,6 +40,9 @@ func (e *Engine) create(ctx context.Context, t *target, missing bool, o UpOption
 		if err = e.createFrom(ctx, t, b, keys); !errors.Is(err, provider.ErrNoCheckpoint) {
 			break
 		}
+		if t.record.ForkOf != "" {
+			return fmt.Errorf("it is a fork of %s that was never finished: berth destroy %s, and fork again: %w", t.record.ForkOf, t.box.Name, err)
+		}
 		e.dropCheckpoint(ctx, t, b.key, err)
 	}
 	if err != nil {

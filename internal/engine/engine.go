@@ -8,6 +8,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -35,6 +36,7 @@ type Engine struct {
 	Parallel int // how many boxes are worked on at once; 0: as many as make sense
 
 	rounds rounds
+	shells sync.Mutex // held by who has the keyboard
 }
 
 // workers are the plugins that run by now.

@@ -108,11 +108,12 @@ func (d *deps) engine(lenient bool) (*engine.Engine, error) {
 			return nil, err
 		}
 	}
-	return &engine.Engine{
+	e := &engine.Engine{
 		Envfile: file, Home: home, Project: project, Plugins: pluginsOf(d, home, file.Root),
 		UI: d.ui, Command: d.command, Host: engine.ReadHost(os.Getenv),
 		Processes: d.processes, Build: build(),
-	}, nil
+	}
+	return e, e.AddForks()
 }
 
 // build tells this berth from others. One that has no version of its own is told
