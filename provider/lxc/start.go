@@ -35,6 +35,11 @@ func (p *lxcProvider) Start(ctx context.Context, spec provider.Spec, report prov
 	if err := p.settle(ctx, r.ID); err != nil { // what a monitor that was killed may have left
 		return fmt.Errorf("start box %s: %w", r.ID, err)
 	}
+	if r.Restoring != nil { // a Restore was killed
+		if err := p.finishExchange(&r); err != nil {
+			return fmt.Errorf("start box %s: %w", r.ID, err)
+		}
+	}
 	if err := p.start(ctx, r, spec, report); err != nil {
 		return errors.Join(err, p.disconnect())
 	}
@@ -69,7 +74,7 @@ func (p *lxcProvider) configure(r record, n network, spec provider.Spec) ([]sett
 	if err != nil {
 		return nil, err
 	}
-	if err := p.seed(r, spec, false); err != nil {
+	if err := p.seed(p.store.upper(r.ID), r, spec, false); err != nil {
 		return nil, err
 	}
 	text, err := boxConfig{

@@ -82,5 +82,5 @@ func (p *lxcProvider) remove(id string) error {
 	if err := errors.Join(p.mode.leave(p.store), p.mode.release(p.store)); err != nil {
 		return fmt.Errorf("destroy box %s: %w", id, err)
 	}
-	return p.store.sweep()
+	return errors.Join(p.store.sweep(), p.store.releaseKept())
 }

@@ -86,6 +86,7 @@ func newApp(d *deps) *cli.App {
 			initCommand(d), validateCommand(d),
 			upCommand(d), provisionCommand(d), reloadCommand(d), haltCommand(d), destroyCommand(d),
 			suspendCommand(d), resumeCommand(d), resizeCommand(d),
+			snapshotCommand(d), forkCommand(d),
 			sshCommand(d), sshConfigCommand(d), cpCommand(d), rsyncCommand(d), statusCommand(d), portCommand(d),
 			doctorCommand(d), pluginCommand(d), versionCommand(d),
 		},
