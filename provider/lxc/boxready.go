@@ -138,6 +138,9 @@ func finishImage(dir string) error {
 			return fmt.Errorf("finish image: %w", err)
 		}
 	}
+	if err := sameSources(root); err != nil {
+		return fmt.Errorf("finish image: %w", err)
+	}
 	for _, f := range imageFiles {
 		if err := writeIn(root, f.path, f.text, f.mode); err != nil {
 			return fmt.Errorf("finish image: %w", err)

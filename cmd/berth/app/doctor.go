@@ -58,6 +58,11 @@ func (d *deps) anyEngine() (*engine.Engine, error) {
 	if !errors.Is(err, config.ErrNoEnvfile) {
 		return e, err
 	}
+	return d.bareEngine()
+}
+
+// bareEngine returns an engine that knows of no Envfile.
+func (d *deps) bareEngine() (*engine.Engine, error) {
 	cwd, err := os.Getwd()
 	if err != nil {
 		return nil, err
