@@ -131,12 +131,17 @@ func (s store) records() ([]record, error) {
 
 // writeJSON replaces path atomically, readable by the owner only.
 func writeJSON(path string, v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
+	b, err := jsonOf(v)
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return renameio.WriteFile(path, append(b, '\n'), 0o600)
+	return renameio.WriteFile(path, b, 0o600)
+}
+
+func jsonOf(v any) ([]byte, error) {
+	b, err := json.MarshalIndent(v, "", "  ")
+	return append(b, '\n'), err
 }

@@ -61,6 +61,12 @@ func subRange(path, name string, uid uint32) (uint32, error) {
 	return first, nil
 }
 
+// UserRange returns the first of the ids that a file like /etc/subuid gives a user
+// for boxes.
+func UserRange(path, name string, uid int) (first uint32, err error) {
+	return subRange(path, name, uint32(uid))
+}
+
 func findRange(r io.Reader, name string, uid uint32) (first uint32, ok bool) {
 	for lines := bufio.NewScanner(r); lines.Scan(); {
 		fields := strings.Split(strings.TrimSpace(lines.Text()), ":")

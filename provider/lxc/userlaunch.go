@@ -185,29 +185,6 @@ func moveInto(dir string) error {
 	return nil
 }
 
-// userCgroup is the name of the cgroups that setup makes for a user on hosts
-// without systemd, one in each hierarchy.
-func userCgroup(uid int) string { return "berth.user." + strconv.Itoa(uid) }
-
-// userCgroups returns those that there are and that the user may enter. In v2 a
-// process moves only between cgroups below one that is its user's.
-func userCgroups(uid int) []string {
-	all, err := mounts()
-	if err != nil {
-		return nil
-	}
-	var dirs []string
-	for _, m := range all {
-		if m.fsType != "cgroup" {
-			continue
-		}
-		if dir := filepath.Join(m.point, userCgroup(uid)); unix.Access(filepath.Join(dir, "cgroup.procs"), unix.W_OK) == nil {
-			dirs = append(dirs, dir)
-		}
-	}
-	return dirs
-}
-
 // unifiedPoint returns where cgroup v2 is mounted.
 func unifiedPoint() (string, error) {
 	all, err := mounts()

@@ -110,7 +110,7 @@ func (s *linkServer) close() {
 
 // makeLink has LXC's helper make a device in the namespaces of process pid.
 func makeLink(ctx context.Context, s store, id string, pid int, l userLink) error {
-	helper, err := userNIC()
+	helper, err := UserNIC()
 	if err != nil {
 		return err
 	}
@@ -121,8 +121,8 @@ func makeLink(ctx context.Context, s store, id string, pid int, l userLink) erro
 	return nil
 }
 
-// userNIC finds LXC's helper, which is in no $PATH.
-func userNIC() (string, error) {
+// UserNIC finds LXC's helper, which is in no $PATH.
+func UserNIC() (string, error) {
 	for _, pattern := range []string{"/usr/libexec/lxc/lxc-user-nic", "/usr/lib/*/lxc/lxc-user-nic", "/usr/lib/lxc/lxc-user-nic", "/usr/local/libexec/lxc/lxc-user-nic"} {
 		if found, _ := filepath.Glob(pattern); len(found) > 0 {
 			return found[0], nil

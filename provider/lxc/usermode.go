@@ -55,7 +55,7 @@ func (m userMode) check(ctx context.Context, s store) []string {
 		problems = append(problems, fmt.Sprintf("the kernel is %s, and boxes without root need %d.%d or later (overlayfs in user namespaces)",
 			release, minUserKernel[0], minUserKernel[1]))
 	}
-	if _, err := userNIC(); err != nil {
+	if _, err := UserNIC(); err != nil {
 		problems = append(problems, err.Error())
 	}
 	if _, err := os.Stat(stage); err != nil {

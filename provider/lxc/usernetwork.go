@@ -11,8 +11,6 @@ import (
 	"slices"
 
 	"github.com/vishvananda/netlink"
-
-	"github.com/berth-dev/berth/provider"
 )
 
 // UserNetworksFile holds the networks that setup has made for users' boxes.
@@ -83,17 +81,6 @@ func (userMode) release(s store) error {
 	}
 	return os.RemoveAll(s.runtime())
 }
-
-// join finds a bridge for each private network.
-func (m userMode) join(s store, r *record, spec provider.Spec) (func(), error) {
-	if len(spec.Networks) > 0 {
-		return nil, errors.New("private networks need root in this version of Berth: remove the network blocks, or run berth with sudo")
-	}
-	r.NICs = nil
-	return func() {}, nil
-}
-
-func (userMode) leave(store) error { return nil }
 
 // userLinks are the network devices of a box.
 func userLinks(r record, n network) []userLink {

@@ -92,7 +92,8 @@ func newApp(d *deps) *cli.App {
 			suspendCommand(d), resumeCommand(d), resizeCommand(d),
 			snapshotCommand(d), forkCommand(d),
 			sshCommand(d), sshConfigCommand(d), cpCommand(d), rsyncCommand(d), statusCommand(d), portCommand(d),
-			globalStatusCommand(d), logsCommand(d), doctorCommand(d), pluginCommand(d), completionCommand(d), manCommand(d), versionCommand(d),
+			globalStatusCommand(d), logsCommand(d), doctorCommand(d), setupCommand(d),
+			pluginCommand(d), completionCommand(d), manCommand(d), versionCommand(d),
 		},
 	}
 	setUp(a.Commands)
