@@ -31,6 +31,7 @@ type Engine struct {
 	Command string // the command line, for whoever meets its lock
 
 	Processes func() []int // of the plugins that run; may be nil
+	Build     string       // tells one berth, with its plugins, from another
 	// PluginFile returns the binary of an external plugin, "" for one that is
 	// built in; may be nil.
 	PluginFile func(kind, name string) string
@@ -38,7 +39,8 @@ type Engine struct {
 	Parallel int // how many boxes are worked on at once; 0: as many as make sense
 
 	rounds rounds
-	said   sync.Map // paths of folders that users have been warned of
+	said   sync.Map   // paths of folders that users have been warned of
+	shells sync.Mutex // held by who has the keyboard
 }
 
 // workers are the plugins that run by now.
@@ -80,6 +82,9 @@ type ProvisionerPlugin interface {
 	Plugin
 	Inputs(ctx context.Context, args []byte) ([]string, error)
 	Provision(ctx context.Context, args []byte, guest provisioner.Guest) error
+	// Identity tells one build of the plugin from another; "" for one that is
+	// part of berth.
+	Identity() (string, error)
 }
 
 // DiagError is problems with the Envfile.

@@ -178,6 +178,9 @@ func (e *Engine) destroy(ctx context.Context, p provider.Provider, x *Existing) 
 	if err := p.Destroy(ctx, x.record.ID, t.report()); err != nil && !errors.Is(err, provider.ErrNotFound) {
 		return err
 	}
+	if err := e.forgetDisks(ctx, p, x.record); err != nil {
+		return err
+	}
 	if err := e.Home.Remove(x.record.ID); err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ func (e *Engine) settleSteps(ctx context.Context, t *target, o UpOptions, client
 	if resumed != nil {
 		t.voice.Say("resuming at step %s, which %s", resumed.title(), outcome(t.record.Step(resumed.block.ID())))
 	}
+	e.startKeeping(ctx, t)
 	return e.runSteps(ctx, t, due, client)
 }
 
@@ -113,9 +114,11 @@ func (e *Engine) runSteps(ctx context.Context, t *target, due []*step, client *g
 		title := fmt.Sprintf("step %d of %d: %s", i+1, len(due), s.title())
 		t.voice.Say("%s", title)
 		t.voice.Stage(title)
+		begin := time.Now()
 		if err := e.runStep(ctx, t, s, g); err != nil {
 			return err
 		}
+		e.keep(ctx, t, s, time.Since(begin))
 	}
 	return e.provisioned(t)
 }

@@ -23,6 +23,10 @@ type UpOptions struct {
 	BootTimeout time.Duration // instead of what the Envfile says; 0: what it says
 	Frozen      bool          // fail on any difference from Envfile.lock
 	Offline     bool          // fail when something has to be got from the network
+	NoCache     bool          // start new boxes from their bare image
+	OnError     OnError       // what to do with a box in which a step fails
+
+	Shell func(context.Context, Access) error // gives the user a shell in a box, for ShellOnError
 }
 
 // Up brings boxes up, and those they depend on: creates those that do not exist,
@@ -136,6 +140,15 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 	if err != nil && !missing {
 		return fmt.Errorf("the state of the box is unknown, so nothing was done: %w", err)
 	}
+	if !missing && t.record != nil {
+		restored, err := e.finishRestore(ctx, t)
+		if err != nil {
+			return err
+		}
+		if restored {
+			now.State = provider.Stopped
+		}
+	}
 	running := ""
 	if now.State == provider.Running || now.State == provider.Frozen {
 		running = now.SSHAddr
@@ -146,7 +159,7 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 	}
 	defer ports.close()
 	if missing || t.record == nil || !t.record.Made {
-		if err := e.create(ctx, t, missing); err != nil {
+		if err := e.create(ctx, t, missing, o); err != nil {
 			return err
 		}
 	}
@@ -175,7 +188,10 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 	if err := e.copyFolders(ctx, t); err != nil {
 		return err
 	}
-	return e.settleSteps(ctx, t, o, client)
+	if err := e.settleSteps(ctx, t, o, client); err != nil {
+		return e.stepFailed(ctx, t, o, err)
+	}
+	return nil
 }
 
 // keepRunning makes of a box that runs, or is suspended, one that is as the

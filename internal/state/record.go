@@ -37,9 +37,17 @@ type Record struct {
 	// ImageDigest is what it was made of; empty when its provider does not tell.
 	ImageDigest string    `json:"image_digest,omitempty"`
 	Created     time.Time `json:"created"`
+	// Checkpoint is the key of what it was made from; empty: its bare image.
+	Checkpoint string `json:"checkpoint,omitempty"`
 	// Made is false until the provider has made the box. A record without it is
 	// what an interrupted up leaves; the next one goes on from there.
 	Made bool `json:"made"`
+
+	// ForkOf names the box of the Envfile that it is like, though the Envfile does
+	// not declare it; empty: it is none of that kind.
+	ForkOf string `json:"fork_of,omitempty"`
+	// Restoring names the snapshot whose disk it is getting, until it has it.
+	Restoring string `json:"restoring,omitempty"`
 
 	SSH SSH `json:"ssh"`
 	// Networks are the box's addresses in private networks, when it was last

@@ -23,6 +23,7 @@ type lxcProvider struct {
 
 	store store
 	tools tools
+	mode  mode
 }
 
 // New returns the provider with its state in provider.DataDir.
@@ -32,13 +33,20 @@ func New() provider.Provider { return Open(provider.DataDir()) }
 // are not a plugin.
 func Open(dataDir string) provider.Provider {
 	s := store{root: dataDir}
-	return &lxcProvider{store: s, tools: lxcTools{path: s.boxes()}}
+	m := modeOf()
+	return &lxcProvider{store: s, tools: m.tools(s), mode: m}
 }
 
 // Check reports what this host lacks, all at once.
 func (p *lxcProvider) Check(ctx context.Context) error {
 	if p.store.root == "" {
 		return errors.New("$BERTH_PLUGIN_DATA is not set: this plugin is started by berth, not by hand")
+	}
+	if problems := p.mode.check(ctx, p.store); len(problems) > 0 {
+		return errors.New(strings.Join(problems, "\n"))
+	}
+	if _, user := p.mode.(userMode); user {
+		return ctx.Err()
 	}
 	return hostcheck.First(ctx, p.env())
 }

@@ -79,8 +79,8 @@ func (p *lxcProvider) remove(id string) error {
 	if err := os.Rename(p.store.box(id), filepath.Join(gone, id)); err != nil {
 		return fmt.Errorf("destroy box %s: %w", id, err)
 	}
-	if err := errors.Join(p.store.leavePrivate(), p.store.releaseNetwork()); err != nil {
+	if err := errors.Join(p.mode.leave(p.store), p.mode.release(p.store)); err != nil {
 		return fmt.Errorf("destroy box %s: %w", id, err)
 	}
-	return p.store.sweep()
+	return errors.Join(p.store.sweep(), p.store.releaseKept())
 }

@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) provider.Provider, spec provider.
 		{"destroy a running box", s.destroy},
 		{"a cancelled context", s.cancelled},
 		{"two boxes at once", s.two},
+		{"checkpoints", s.checkpoints},
 	} {
 		if !t.Run(part.name, part.run) {
 			t.Log("the rest is left out")

@@ -63,14 +63,15 @@ const (
 type Code int32
 
 const (
-	Code_CODE_UNSPECIFIED Code = 0
-	Code_CODE_CANCELED    Code = 1
-	Code_CODE_DEADLINE    Code = 2
-	Code_CODE_NOT_FOUND   Code = 3
-	Code_CODE_NOT_RUNNING Code = 4
-	Code_CODE_UNSUPPORTED Code = 5
-	Code_CODE_IMAGE       Code = 6
-	Code_CODE_CONNECTION  Code = 7
+	Code_CODE_UNSPECIFIED   Code = 0
+	Code_CODE_CANCELED      Code = 1
+	Code_CODE_DEADLINE      Code = 2
+	Code_CODE_NOT_FOUND     Code = 3
+	Code_CODE_NOT_RUNNING   Code = 4
+	Code_CODE_UNSUPPORTED   Code = 5
+	Code_CODE_IMAGE         Code = 6
+	Code_CODE_CONNECTION    Code = 7
+	Code_CODE_NO_CHECKPOINT Code = 8
 )
 
 // Enum value maps for Code.
@@ -84,16 +85,18 @@ var (
 		5: "CODE_UNSUPPORTED",
 		6: "CODE_IMAGE",
 		7: "CODE_CONNECTION",
+		8: "CODE_NO_CHECKPOINT",
 	}
 	Code_value = map[string]int32{
-		"CODE_UNSPECIFIED": 0,
-		"CODE_CANCELED":    1,
-		"CODE_DEADLINE":    2,
-		"CODE_NOT_FOUND":   3,
-		"CODE_NOT_RUNNING": 4,
-		"CODE_UNSUPPORTED": 5,
-		"CODE_IMAGE":       6,
-		"CODE_CONNECTION":  7,
+		"CODE_UNSPECIFIED":   0,
+		"CODE_CANCELED":      1,
+		"CODE_DEADLINE":      2,
+		"CODE_NOT_FOUND":     3,
+		"CODE_NOT_RUNNING":   4,
+		"CODE_UNSUPPORTED":   5,
+		"CODE_IMAGE":         6,
+		"CODE_CONNECTION":    7,
+		"CODE_NO_CHECKPOINT": 8,
 	}
 )
 
@@ -1128,6 +1131,7 @@ type Spec struct {
 	CaCertificates []byte                 `protobuf:"bytes,14,opt,name=ca_certificates,json=caCertificates,proto3" json:"ca_certificates,omitempty"`
 	ProjectId      string                 `protobuf:"bytes,15,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
 	PackageCache   bool                   `protobuf:"varint,17,opt,name=package_cache,json=packageCache,proto3" json:"package_cache,omitempty"`
+	Checkpoint     string                 `protobuf:"bytes,16,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1272,6 +1276,13 @@ func (x *Spec) GetPackageCache() bool {
 		return x.PackageCache
 	}
 	return false
+}
+
+func (x *Spec) GetCheckpoint() string {
+	if x != nil {
+		return x.Checkpoint
+	}
+	return ""
 }
 
 type Network struct {
@@ -2162,6 +2173,214 @@ func (x *Package) GetSha256() string {
 	return ""
 }
 
+type CheckpointRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointRequest) Reset() {
+	*x = CheckpointRequest{}
+	mi := &file_plugin_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointRequest) ProtoMessage() {}
+
+func (x *CheckpointRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointRequest.ProtoReflect.Descriptor instead.
+func (*CheckpointRequest) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *CheckpointRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+type CheckpointsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointsRequest) Reset() {
+	*x = CheckpointsRequest{}
+	mi := &file_plugin_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointsRequest) ProtoMessage() {}
+
+func (x *CheckpointsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointsRequest.ProtoReflect.Descriptor instead.
+func (*CheckpointsRequest) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{32}
+}
+
+type CheckpointsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Error         *Error                 `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"`
+	Checkpoints   []*Checkpoint          `protobuf:"bytes,2,rep,name=checkpoints,proto3" json:"checkpoints,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointsResponse) Reset() {
+	*x = CheckpointsResponse{}
+	mi := &file_plugin_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointsResponse) ProtoMessage() {}
+
+func (x *CheckpointsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointsResponse.ProtoReflect.Descriptor instead.
+func (*CheckpointsResponse) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *CheckpointsResponse) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+func (x *CheckpointsResponse) GetCheckpoints() []*Checkpoint {
+	if x != nil {
+		return x.Checkpoints
+	}
+	return nil
+}
+
+type Checkpoint struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Image         string                 `protobuf:"bytes,2,opt,name=image,proto3" json:"image,omitempty"`
+	Size          int64                  `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`       // bytes
+	Shared        int64                  `protobuf:"varint,4,opt,name=shared,proto3" json:"shared,omitempty"`   // bytes
+	Created       int64                  `protobuf:"varint,5,opt,name=created,proto3" json:"created,omitempty"` // Unix time in nanoseconds
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Checkpoint) Reset() {
+	*x = Checkpoint{}
+	mi := &file_plugin_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Checkpoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Checkpoint) ProtoMessage() {}
+
+func (x *Checkpoint) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
+func (*Checkpoint) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *Checkpoint) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Checkpoint) GetImage() string {
+	if x != nil {
+		return x.Image
+	}
+	return ""
+}
+
+func (x *Checkpoint) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Checkpoint) GetShared() int64 {
+	if x != nil {
+		return x.Shared
+	}
+	return 0
+}
+
+func (x *Checkpoint) GetCreated() int64 {
+	if x != nil {
+		return x.Created
+	}
+	return 0
+}
+
 type InspectResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Error         *Error                 `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"`
@@ -2172,7 +2391,7 @@ type InspectResponse struct {
 
 func (x *InspectResponse) Reset() {
 	*x = InspectResponse{}
-	mi := &file_plugin_proto_msgTypes[31]
+	mi := &file_plugin_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2184,7 +2403,7 @@ func (x *InspectResponse) String() string {
 func (*InspectResponse) ProtoMessage() {}
 
 func (x *InspectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[31]
+	mi := &file_plugin_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2197,7 +2416,7 @@ func (x *InspectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InspectResponse.ProtoReflect.Descriptor instead.
 func (*InspectResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{31}
+	return file_plugin_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *InspectResponse) GetError() *Error {
@@ -2229,7 +2448,7 @@ type Box struct {
 
 func (x *Box) Reset() {
 	*x = Box{}
-	mi := &file_plugin_proto_msgTypes[32]
+	mi := &file_plugin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2241,7 +2460,7 @@ func (x *Box) String() string {
 func (*Box) ProtoMessage() {}
 
 func (x *Box) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[32]
+	mi := &file_plugin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2254,7 +2473,7 @@ func (x *Box) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Box.ProtoReflect.Descriptor instead.
 func (*Box) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{32}
+	return file_plugin_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Box) GetId() string {
@@ -2318,7 +2537,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_plugin_proto_msgTypes[33]
+	mi := &file_plugin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2330,7 +2549,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[33]
+	mi := &file_plugin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2343,7 +2562,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{33}
+	return file_plugin_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Usage) GetCpu() int64 {
@@ -2384,7 +2603,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_plugin_proto_msgTypes[34]
+	mi := &file_plugin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2396,7 +2615,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[34]
+	mi := &file_plugin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2409,7 +2628,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{34}
+	return file_plugin_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *LogsResponse) GetError() *Error {
@@ -2437,7 +2656,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_plugin_proto_msgTypes[35]
+	mi := &file_plugin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2449,7 +2668,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[35]
+	mi := &file_plugin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2462,7 +2681,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{35}
+	return file_plugin_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Log) GetName() string {
@@ -2499,7 +2718,7 @@ type ProvisionRequest struct {
 
 func (x *ProvisionRequest) Reset() {
 	*x = ProvisionRequest{}
-	mi := &file_plugin_proto_msgTypes[36]
+	mi := &file_plugin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2511,7 +2730,7 @@ func (x *ProvisionRequest) String() string {
 func (*ProvisionRequest) ProtoMessage() {}
 
 func (x *ProvisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[36]
+	mi := &file_plugin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2524,7 +2743,7 @@ func (x *ProvisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProvisionRequest.ProtoReflect.Descriptor instead.
 func (*ProvisionRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{36}
+	return file_plugin_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ProvisionRequest) GetPart() isProvisionRequest_Part {
@@ -2580,7 +2799,7 @@ type GuestInfo struct {
 
 func (x *GuestInfo) Reset() {
 	*x = GuestInfo{}
-	mi := &file_plugin_proto_msgTypes[37]
+	mi := &file_plugin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2592,7 +2811,7 @@ func (x *GuestInfo) String() string {
 func (*GuestInfo) ProtoMessage() {}
 
 func (x *GuestInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[37]
+	mi := &file_plugin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2605,7 +2824,7 @@ func (x *GuestInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuestInfo.ProtoReflect.Descriptor instead.
 func (*GuestInfo) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{37}
+	return file_plugin_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *GuestInfo) GetProject() string {
@@ -2650,7 +2869,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_plugin_proto_msgTypes[38]
+	mi := &file_plugin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2662,7 +2881,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[38]
+	mi := &file_plugin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2675,7 +2894,7 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{38}
+	return file_plugin_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *RunRequest) GetPart() isRunRequest_Part {
@@ -2748,7 +2967,7 @@ type RunResponse struct {
 
 func (x *RunResponse) Reset() {
 	*x = RunResponse{}
-	mi := &file_plugin_proto_msgTypes[39]
+	mi := &file_plugin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2760,7 +2979,7 @@ func (x *RunResponse) String() string {
 func (*RunResponse) ProtoMessage() {}
 
 func (x *RunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[39]
+	mi := &file_plugin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2773,7 +2992,7 @@ func (x *RunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunResponse.ProtoReflect.Descriptor instead.
 func (*RunResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{39}
+	return file_plugin_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *RunResponse) GetPart() isRunResponse_Part {
@@ -2843,7 +3062,7 @@ type UploadRequest struct {
 
 func (x *UploadRequest) Reset() {
 	*x = UploadRequest{}
-	mi := &file_plugin_proto_msgTypes[40]
+	mi := &file_plugin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2855,7 +3074,7 @@ func (x *UploadRequest) String() string {
 func (*UploadRequest) ProtoMessage() {}
 
 func (x *UploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[40]
+	mi := &file_plugin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2868,7 +3087,7 @@ func (x *UploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadRequest.ProtoReflect.Descriptor instead.
 func (*UploadRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{40}
+	return file_plugin_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *UploadRequest) GetSrc() []byte {
@@ -2904,7 +3123,7 @@ type FileOptions struct {
 
 func (x *FileOptions) Reset() {
 	*x = FileOptions{}
-	mi := &file_plugin_proto_msgTypes[41]
+	mi := &file_plugin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2916,7 +3135,7 @@ func (x *FileOptions) String() string {
 func (*FileOptions) ProtoMessage() {}
 
 func (x *FileOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[41]
+	mi := &file_plugin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2929,7 +3148,7 @@ func (x *FileOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileOptions.ProtoReflect.Descriptor instead.
 func (*FileOptions) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{41}
+	return file_plugin_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *FileOptions) GetOwner() string {
@@ -2970,7 +3189,7 @@ type DownloadRequest struct {
 
 func (x *DownloadRequest) Reset() {
 	*x = DownloadRequest{}
-	mi := &file_plugin_proto_msgTypes[42]
+	mi := &file_plugin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2982,7 +3201,7 @@ func (x *DownloadRequest) String() string {
 func (*DownloadRequest) ProtoMessage() {}
 
 func (x *DownloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[42]
+	mi := &file_plugin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2995,7 +3214,7 @@ func (x *DownloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadRequest.ProtoReflect.Descriptor instead.
 func (*DownloadRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{42}
+	return file_plugin_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *DownloadRequest) GetSrc() []byte {
@@ -3021,7 +3240,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_plugin_proto_msgTypes[43]
+	mi := &file_plugin_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3033,7 +3252,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[43]
+	mi := &file_plugin_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3046,7 +3265,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{43}
+	return file_plugin_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ReportRequest) GetText() string {
@@ -3063,13 +3282,14 @@ type WorkRequest_Begin struct {
 	Id            string                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
 	Grace         int64                  `protobuf:"varint,4,opt,name=grace,proto3" json:"grace,omitempty"`       // nanoseconds
 	Deadline      int64                  `protobuf:"varint,5,opt,name=deadline,proto3" json:"deadline,omitempty"` // Unix time in nanoseconds; 0: none
+	Key           string                 `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`            // of a checkpoint
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WorkRequest_Begin) Reset() {
 	*x = WorkRequest_Begin{}
-	mi := &file_plugin_proto_msgTypes[44]
+	mi := &file_plugin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3081,7 +3301,7 @@ func (x *WorkRequest_Begin) String() string {
 func (*WorkRequest_Begin) ProtoMessage() {}
 
 func (x *WorkRequest_Begin) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[44]
+	mi := &file_plugin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3132,6 +3352,13 @@ func (x *WorkRequest_Begin) GetDeadline() int64 {
 	return 0
 }
 
+func (x *WorkRequest_Begin) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
 type ProvisionRequest_Begin struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Config        []byte                 `protobuf:"bytes,1,opt,name=config,proto3" json:"config,omitempty"`
@@ -3144,7 +3371,7 @@ type ProvisionRequest_Begin struct {
 
 func (x *ProvisionRequest_Begin) Reset() {
 	*x = ProvisionRequest_Begin{}
-	mi := &file_plugin_proto_msgTypes[46]
+	mi := &file_plugin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3156,7 +3383,7 @@ func (x *ProvisionRequest_Begin) String() string {
 func (*ProvisionRequest_Begin) ProtoMessage() {}
 
 func (x *ProvisionRequest_Begin) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[46]
+	mi := &file_plugin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3169,7 +3396,7 @@ func (x *ProvisionRequest_Begin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProvisionRequest_Begin.ProtoReflect.Descriptor instead.
 func (*ProvisionRequest_Begin) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{36, 0}
+	return file_plugin_proto_rawDescGZIP(), []int{40, 0}
 }
 
 func (x *ProvisionRequest_Begin) GetConfig() []byte {
@@ -3215,7 +3442,7 @@ type RunRequest_Begin struct {
 
 func (x *RunRequest_Begin) Reset() {
 	*x = RunRequest_Begin{}
-	mi := &file_plugin_proto_msgTypes[47]
+	mi := &file_plugin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3227,7 +3454,7 @@ func (x *RunRequest_Begin) String() string {
 func (*RunRequest_Begin) ProtoMessage() {}
 
 func (x *RunRequest_Begin) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[47]
+	mi := &file_plugin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3240,7 +3467,7 @@ func (x *RunRequest_Begin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest_Begin.ProtoReflect.Descriptor instead.
 func (*RunRequest_Begin) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{38, 0}
+	return file_plugin_proto_rawDescGZIP(), []int{42, 0}
 }
 
 func (x *RunRequest_Begin) GetArgv() [][]byte {
@@ -3344,16 +3571,17 @@ const file_plugin_proto_rawDesc = "" +
 	"\x06config\x18\x01 \x01(\fR\x06config\"T\n" +
 	"\x0eInputsResponse\x12,\n" +
 	"\x05error\x18\x01 \x01(\v2\x16.berth.plugin.v1.ErrorR\x05error\x12\x14\n" +
-	"\x05paths\x18\x02 \x03(\fR\x05paths\"\x93\x02\n" +
+	"\x05paths\x18\x02 \x03(\fR\x05paths\"\xa5\x02\n" +
 	"\vWorkRequest\x12:\n" +
 	"\x05begin\x18\x01 \x01(\v2\".berth.plugin.v1.WorkRequest.BeginH\x00R\x05begin\x121\n" +
-	"\x06cancel\x18\x02 \x01(\v2\x17.berth.plugin.v1.CancelH\x00R\x06cancel\x1a\x8c\x01\n" +
+	"\x06cancel\x18\x02 \x01(\v2\x17.berth.plugin.v1.CancelH\x00R\x06cancel\x1a\x9e\x01\n" +
 	"\x05Begin\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\fR\x06config\x12)\n" +
 	"\x04spec\x18\x02 \x01(\v2\x15.berth.plugin.v1.SpecR\x04spec\x12\x0e\n" +
 	"\x02id\x18\x03 \x01(\tR\x02id\x12\x14\n" +
 	"\x05grace\x18\x04 \x01(\x03R\x05grace\x12\x1a\n" +
-	"\bdeadline\x18\x05 \x01(\x03R\bdeadlineB\x06\n" +
+	"\bdeadline\x18\x05 \x01(\x03R\bdeadline\x12\x10\n" +
+	"\x03key\x18\x06 \x01(\tR\x03keyB\x06\n" +
 	"\x04part\"\b\n" +
 	"\x06Cancel\"\x80\x01\n" +
 	"\fWorkResponse\x12.\n" +
@@ -3364,7 +3592,7 @@ const file_plugin_proto_rawDesc = "" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x12\n" +
 	"\x04done\x18\x02 \x01(\x03R\x04done\x12\x14\n" +
 	"\x05total\x18\x03 \x01(\x03R\x05total\x12\x18\n" +
-	"\awarning\x18\x04 \x01(\bR\awarning\"\xf3\x04\n" +
+	"\awarning\x18\x04 \x01(\bR\awarning\"\x93\x05\n" +
 	"\x04Spec\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x12\n" +
@@ -3383,7 +3611,10 @@ const file_plugin_proto_rawDesc = "" +
 	"\x0fca_certificates\x18\x0e \x01(\fR\x0ecaCertificates\x12\x1d\n" +
 	"\n" +
 	"project_id\x18\x0f \x01(\tR\tprojectId\x12#\n" +
-	"\rpackage_cache\x18\x11 \x01(\bR\fpackageCache\x1a6\n" +
+	"\rpackage_cache\x18\x11 \x01(\bR\fpackageCache\x12\x1e\n" +
+	"\n" +
+	"checkpoint\x18\x10 \x01(\tR\n" +
+	"checkpoint\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"a\n" +
@@ -3452,7 +3683,20 @@ const file_plugin_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x12\n" +
 	"\x04arch\x18\x03 \x01(\tR\x04arch\x12\x16\n" +
-	"\x06sha256\x18\x04 \x01(\tR\x06sha256\"g\n" +
+	"\x06sha256\x18\x04 \x01(\tR\x06sha256\"%\n" +
+	"\x11CheckpointRequest\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\"\x14\n" +
+	"\x12CheckpointsRequest\"\x82\x01\n" +
+	"\x13CheckpointsResponse\x12,\n" +
+	"\x05error\x18\x01 \x01(\v2\x16.berth.plugin.v1.ErrorR\x05error\x12=\n" +
+	"\vcheckpoints\x18\x02 \x03(\v2\x1b.berth.plugin.v1.CheckpointR\vcheckpoints\"z\n" +
+	"\n" +
+	"Checkpoint\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05image\x18\x02 \x01(\tR\x05image\x12\x12\n" +
+	"\x04size\x18\x03 \x01(\x03R\x04size\x12\x16\n" +
+	"\x06shared\x18\x04 \x01(\x03R\x06shared\x12\x18\n" +
+	"\acreated\x18\x05 \x01(\x03R\acreated\"g\n" +
 	"\x0fInspectResponse\x12,\n" +
 	"\x05error\x18\x01 \x01(\v2\x16.berth.plugin.v1.ErrorR\x05error\x12&\n" +
 	"\x03box\x18\x02 \x01(\v2\x14.berth.plugin.v1.BoxR\x03box\"\xf8\x01\n" +
@@ -3528,7 +3772,7 @@ const file_plugin_proto_rawDesc = "" +
 	"\x03src\x18\x01 \x01(\fR\x03src\x12\x10\n" +
 	"\x03dst\x18\x02 \x01(\fR\x03dst\"#\n" +
 	"\rReportRequest\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text*\xa7\x01\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text*\xbf\x01\n" +
 	"\x04Code\x12\x14\n" +
 	"\x10CODE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rCODE_CANCELED\x10\x01\x12\x11\n" +
@@ -3538,7 +3782,8 @@ const file_plugin_proto_rawDesc = "" +
 	"\x10CODE_UNSUPPORTED\x10\x05\x12\x0e\n" +
 	"\n" +
 	"CODE_IMAGE\x10\x06\x12\x13\n" +
-	"\x0fCODE_CONNECTION\x10\a2\xaa\t\n" +
+	"\x0fCODE_CONNECTION\x10\a\x12\x16\n" +
+	"\x12CODE_NO_CHECKPOINT\x10\b2\xf7\v\n" +
 	"\bProvider\x12I\n" +
 	"\x06Schema\x12\x1e.berth.plugin.v1.SchemaRequest\x1a\x1f.berth.plugin.v1.SchemaResponse\x12J\n" +
 	"\bValidate\x12\x1e.berth.plugin.v1.ConfigRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12G\n" +
@@ -3556,7 +3801,12 @@ const file_plugin_proto_rawDesc = "" +
 	"\aExamine\x12\x1e.berth.plugin.v1.ConfigRequest\x1a .berth.plugin.v1.ExamineResponse\x12M\n" +
 	"\n" +
 	"FetchImage\x12\x1c.berth.plugin.v1.WorkRequest\x1a\x1d.berth.plugin.v1.WorkResponse(\x010\x01\x12F\n" +
-	"\x05Image\x12\x1d.berth.plugin.v1.ImageRequest\x1a\x1e.berth.plugin.v1.ImageResponse2\xc1\x02\n" +
+	"\x05Image\x12\x1d.berth.plugin.v1.ImageRequest\x1a\x1e.berth.plugin.v1.ImageResponse\x12M\n" +
+	"\n" +
+	"Checkpoint\x12\x1c.berth.plugin.v1.WorkRequest\x1a\x1d.berth.plugin.v1.WorkResponse(\x010\x01\x12J\n" +
+	"\aRestore\x12\x1c.berth.plugin.v1.WorkRequest\x1a\x1d.berth.plugin.v1.WorkResponse(\x010\x01\x12X\n" +
+	"\vCheckpoints\x12#.berth.plugin.v1.CheckpointsRequest\x1a$.berth.plugin.v1.CheckpointsResponse\x12V\n" +
+	"\x10RemoveCheckpoint\x12\".berth.plugin.v1.CheckpointRequest\x1a\x1e.berth.plugin.v1.ErrorResponse2\xc1\x02\n" +
 	"\vProvisioner\x12I\n" +
 	"\x06Schema\x12\x1e.berth.plugin.v1.SchemaRequest\x1a\x1f.berth.plugin.v1.SchemaResponse\x12J\n" +
 	"\bValidate\x12\x1e.berth.plugin.v1.ConfigRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12I\n" +
@@ -3581,7 +3831,7 @@ func file_plugin_proto_rawDescGZIP() []byte {
 }
 
 var file_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
+var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_plugin_proto_goTypes = []any{
 	(Code)(0),                      // 0: berth.plugin.v1.Code
 	(NestedBlock_Nesting)(0),       // 1: berth.plugin.v1.NestedBlock.Nesting
@@ -3616,24 +3866,28 @@ var file_plugin_proto_goTypes = []any{
 	(*ImageResponse)(nil),          // 30: berth.plugin.v1.ImageResponse
 	(*Image)(nil),                  // 31: berth.plugin.v1.Image
 	(*Package)(nil),                // 32: berth.plugin.v1.Package
-	(*InspectResponse)(nil),        // 33: berth.plugin.v1.InspectResponse
-	(*Box)(nil),                    // 34: berth.plugin.v1.Box
-	(*Usage)(nil),                  // 35: berth.plugin.v1.Usage
-	(*LogsResponse)(nil),           // 36: berth.plugin.v1.LogsResponse
-	(*Log)(nil),                    // 37: berth.plugin.v1.Log
-	(*ProvisionRequest)(nil),       // 38: berth.plugin.v1.ProvisionRequest
-	(*GuestInfo)(nil),              // 39: berth.plugin.v1.GuestInfo
-	(*RunRequest)(nil),             // 40: berth.plugin.v1.RunRequest
-	(*RunResponse)(nil),            // 41: berth.plugin.v1.RunResponse
-	(*UploadRequest)(nil),          // 42: berth.plugin.v1.UploadRequest
-	(*FileOptions)(nil),            // 43: berth.plugin.v1.FileOptions
-	(*DownloadRequest)(nil),        // 44: berth.plugin.v1.DownloadRequest
-	(*ReportRequest)(nil),          // 45: berth.plugin.v1.ReportRequest
-	(*WorkRequest_Begin)(nil),      // 46: berth.plugin.v1.WorkRequest.Begin
-	nil,                            // 47: berth.plugin.v1.Spec.EnvEntry
-	(*ProvisionRequest_Begin)(nil), // 48: berth.plugin.v1.ProvisionRequest.Begin
-	(*RunRequest_Begin)(nil),       // 49: berth.plugin.v1.RunRequest.Begin
-	nil,                            // 50: berth.plugin.v1.RunRequest.Begin.EnvEntry
+	(*CheckpointRequest)(nil),      // 33: berth.plugin.v1.CheckpointRequest
+	(*CheckpointsRequest)(nil),     // 34: berth.plugin.v1.CheckpointsRequest
+	(*CheckpointsResponse)(nil),    // 35: berth.plugin.v1.CheckpointsResponse
+	(*Checkpoint)(nil),             // 36: berth.plugin.v1.Checkpoint
+	(*InspectResponse)(nil),        // 37: berth.plugin.v1.InspectResponse
+	(*Box)(nil),                    // 38: berth.plugin.v1.Box
+	(*Usage)(nil),                  // 39: berth.plugin.v1.Usage
+	(*LogsResponse)(nil),           // 40: berth.plugin.v1.LogsResponse
+	(*Log)(nil),                    // 41: berth.plugin.v1.Log
+	(*ProvisionRequest)(nil),       // 42: berth.plugin.v1.ProvisionRequest
+	(*GuestInfo)(nil),              // 43: berth.plugin.v1.GuestInfo
+	(*RunRequest)(nil),             // 44: berth.plugin.v1.RunRequest
+	(*RunResponse)(nil),            // 45: berth.plugin.v1.RunResponse
+	(*UploadRequest)(nil),          // 46: berth.plugin.v1.UploadRequest
+	(*FileOptions)(nil),            // 47: berth.plugin.v1.FileOptions
+	(*DownloadRequest)(nil),        // 48: berth.plugin.v1.DownloadRequest
+	(*ReportRequest)(nil),          // 49: berth.plugin.v1.ReportRequest
+	(*WorkRequest_Begin)(nil),      // 50: berth.plugin.v1.WorkRequest.Begin
+	nil,                            // 51: berth.plugin.v1.Spec.EnvEntry
+	(*ProvisionRequest_Begin)(nil), // 52: berth.plugin.v1.ProvisionRequest.Begin
+	(*RunRequest_Begin)(nil),       // 53: berth.plugin.v1.RunRequest.Begin
+	nil,                            // 54: berth.plugin.v1.RunRequest.Begin.EnvEntry
 }
 var file_plugin_proto_depIdxs = []int32{
 	0,  // 0: berth.plugin.v1.Error.codes:type_name -> berth.plugin.v1.Code
@@ -3650,11 +3904,11 @@ var file_plugin_proto_depIdxs = []int32{
 	1,  // 11: berth.plugin.v1.NestedBlock.nesting:type_name -> berth.plugin.v1.NestedBlock.Nesting
 	9,  // 12: berth.plugin.v1.NestedBlock.block:type_name -> berth.plugin.v1.Block
 	2,  // 13: berth.plugin.v1.InputsResponse.error:type_name -> berth.plugin.v1.Error
-	46, // 14: berth.plugin.v1.WorkRequest.begin:type_name -> berth.plugin.v1.WorkRequest.Begin
+	50, // 14: berth.plugin.v1.WorkRequest.begin:type_name -> berth.plugin.v1.WorkRequest.Begin
 	15, // 15: berth.plugin.v1.WorkRequest.cancel:type_name -> berth.plugin.v1.Cancel
 	17, // 16: berth.plugin.v1.WorkResponse.event:type_name -> berth.plugin.v1.Event
 	6,  // 17: berth.plugin.v1.WorkResponse.result:type_name -> berth.plugin.v1.ErrorResponse
-	47, // 18: berth.plugin.v1.Spec.env:type_name -> berth.plugin.v1.Spec.EnvEntry
+	51, // 18: berth.plugin.v1.Spec.env:type_name -> berth.plugin.v1.Spec.EnvEntry
 	22, // 19: berth.plugin.v1.Spec.resources:type_name -> berth.plugin.v1.Resources
 	19, // 20: berth.plugin.v1.Spec.networks:type_name -> berth.plugin.v1.Network
 	20, // 21: berth.plugin.v1.Spec.folders:type_name -> berth.plugin.v1.Folder
@@ -3667,74 +3921,84 @@ var file_plugin_proto_depIdxs = []int32{
 	2,  // 28: berth.plugin.v1.ImageResponse.error:type_name -> berth.plugin.v1.Error
 	31, // 29: berth.plugin.v1.ImageResponse.image:type_name -> berth.plugin.v1.Image
 	32, // 30: berth.plugin.v1.Image.packages:type_name -> berth.plugin.v1.Package
-	2,  // 31: berth.plugin.v1.InspectResponse.error:type_name -> berth.plugin.v1.Error
-	34, // 32: berth.plugin.v1.InspectResponse.box:type_name -> berth.plugin.v1.Box
-	22, // 33: berth.plugin.v1.Box.limits:type_name -> berth.plugin.v1.Resources
-	35, // 34: berth.plugin.v1.Box.usage:type_name -> berth.plugin.v1.Usage
-	19, // 35: berth.plugin.v1.Box.networks:type_name -> berth.plugin.v1.Network
-	2,  // 36: berth.plugin.v1.LogsResponse.error:type_name -> berth.plugin.v1.Error
-	37, // 37: berth.plugin.v1.LogsResponse.logs:type_name -> berth.plugin.v1.Log
-	48, // 38: berth.plugin.v1.ProvisionRequest.begin:type_name -> berth.plugin.v1.ProvisionRequest.Begin
-	15, // 39: berth.plugin.v1.ProvisionRequest.cancel:type_name -> berth.plugin.v1.Cancel
-	49, // 40: berth.plugin.v1.RunRequest.begin:type_name -> berth.plugin.v1.RunRequest.Begin
-	6,  // 41: berth.plugin.v1.RunResponse.result:type_name -> berth.plugin.v1.ErrorResponse
-	43, // 42: berth.plugin.v1.UploadRequest.options:type_name -> berth.plugin.v1.FileOptions
-	18, // 43: berth.plugin.v1.WorkRequest.Begin.spec:type_name -> berth.plugin.v1.Spec
-	39, // 44: berth.plugin.v1.ProvisionRequest.Begin.info:type_name -> berth.plugin.v1.GuestInfo
-	50, // 45: berth.plugin.v1.RunRequest.Begin.env:type_name -> berth.plugin.v1.RunRequest.Begin.EnvEntry
-	7,  // 46: berth.plugin.v1.Provider.Schema:input_type -> berth.plugin.v1.SchemaRequest
-	12, // 47: berth.plugin.v1.Provider.Validate:input_type -> berth.plugin.v1.ConfigRequest
-	12, // 48: berth.plugin.v1.Provider.Check:input_type -> berth.plugin.v1.ConfigRequest
-	14, // 49: berth.plugin.v1.Provider.Create:input_type -> berth.plugin.v1.WorkRequest
-	14, // 50: berth.plugin.v1.Provider.Start:input_type -> berth.plugin.v1.WorkRequest
-	14, // 51: berth.plugin.v1.Provider.Stop:input_type -> berth.plugin.v1.WorkRequest
-	14, // 52: berth.plugin.v1.Provider.Destroy:input_type -> berth.plugin.v1.WorkRequest
-	24, // 53: berth.plugin.v1.Provider.Inspect:input_type -> berth.plugin.v1.BoxRequest
-	24, // 54: berth.plugin.v1.Provider.Logs:input_type -> berth.plugin.v1.BoxRequest
-	24, // 55: berth.plugin.v1.Provider.Suspend:input_type -> berth.plugin.v1.BoxRequest
-	24, // 56: berth.plugin.v1.Provider.Resume:input_type -> berth.plugin.v1.BoxRequest
-	25, // 57: berth.plugin.v1.Provider.Resize:input_type -> berth.plugin.v1.ResizeRequest
-	26, // 58: berth.plugin.v1.Provider.SetHosts:input_type -> berth.plugin.v1.HostsRequest
-	12, // 59: berth.plugin.v1.Provider.Examine:input_type -> berth.plugin.v1.ConfigRequest
-	14, // 60: berth.plugin.v1.Provider.FetchImage:input_type -> berth.plugin.v1.WorkRequest
-	29, // 61: berth.plugin.v1.Provider.Image:input_type -> berth.plugin.v1.ImageRequest
-	7,  // 62: berth.plugin.v1.Provisioner.Schema:input_type -> berth.plugin.v1.SchemaRequest
-	12, // 63: berth.plugin.v1.Provisioner.Validate:input_type -> berth.plugin.v1.ConfigRequest
-	12, // 64: berth.plugin.v1.Provisioner.Inputs:input_type -> berth.plugin.v1.ConfigRequest
-	38, // 65: berth.plugin.v1.Provisioner.Provision:input_type -> berth.plugin.v1.ProvisionRequest
-	40, // 66: berth.plugin.v1.Guest.Run:input_type -> berth.plugin.v1.RunRequest
-	42, // 67: berth.plugin.v1.Guest.Upload:input_type -> berth.plugin.v1.UploadRequest
-	44, // 68: berth.plugin.v1.Guest.Download:input_type -> berth.plugin.v1.DownloadRequest
-	45, // 69: berth.plugin.v1.Guest.Report:input_type -> berth.plugin.v1.ReportRequest
-	8,  // 70: berth.plugin.v1.Provider.Schema:output_type -> berth.plugin.v1.SchemaResponse
-	6,  // 71: berth.plugin.v1.Provider.Validate:output_type -> berth.plugin.v1.ErrorResponse
-	6,  // 72: berth.plugin.v1.Provider.Check:output_type -> berth.plugin.v1.ErrorResponse
-	16, // 73: berth.plugin.v1.Provider.Create:output_type -> berth.plugin.v1.WorkResponse
-	16, // 74: berth.plugin.v1.Provider.Start:output_type -> berth.plugin.v1.WorkResponse
-	16, // 75: berth.plugin.v1.Provider.Stop:output_type -> berth.plugin.v1.WorkResponse
-	16, // 76: berth.plugin.v1.Provider.Destroy:output_type -> berth.plugin.v1.WorkResponse
-	33, // 77: berth.plugin.v1.Provider.Inspect:output_type -> berth.plugin.v1.InspectResponse
-	36, // 78: berth.plugin.v1.Provider.Logs:output_type -> berth.plugin.v1.LogsResponse
-	6,  // 79: berth.plugin.v1.Provider.Suspend:output_type -> berth.plugin.v1.ErrorResponse
-	6,  // 80: berth.plugin.v1.Provider.Resume:output_type -> berth.plugin.v1.ErrorResponse
-	6,  // 81: berth.plugin.v1.Provider.Resize:output_type -> berth.plugin.v1.ErrorResponse
-	6,  // 82: berth.plugin.v1.Provider.SetHosts:output_type -> berth.plugin.v1.ErrorResponse
-	27, // 83: berth.plugin.v1.Provider.Examine:output_type -> berth.plugin.v1.ExamineResponse
-	16, // 84: berth.plugin.v1.Provider.FetchImage:output_type -> berth.plugin.v1.WorkResponse
-	30, // 85: berth.plugin.v1.Provider.Image:output_type -> berth.plugin.v1.ImageResponse
-	8,  // 86: berth.plugin.v1.Provisioner.Schema:output_type -> berth.plugin.v1.SchemaResponse
-	6,  // 87: berth.plugin.v1.Provisioner.Validate:output_type -> berth.plugin.v1.ErrorResponse
-	13, // 88: berth.plugin.v1.Provisioner.Inputs:output_type -> berth.plugin.v1.InputsResponse
-	6,  // 89: berth.plugin.v1.Provisioner.Provision:output_type -> berth.plugin.v1.ErrorResponse
-	41, // 90: berth.plugin.v1.Guest.Run:output_type -> berth.plugin.v1.RunResponse
-	6,  // 91: berth.plugin.v1.Guest.Upload:output_type -> berth.plugin.v1.ErrorResponse
-	6,  // 92: berth.plugin.v1.Guest.Download:output_type -> berth.plugin.v1.ErrorResponse
-	6,  // 93: berth.plugin.v1.Guest.Report:output_type -> berth.plugin.v1.ErrorResponse
-	70, // [70:94] is the sub-list for method output_type
-	46, // [46:70] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	2,  // 31: berth.plugin.v1.CheckpointsResponse.error:type_name -> berth.plugin.v1.Error
+	36, // 32: berth.plugin.v1.CheckpointsResponse.checkpoints:type_name -> berth.plugin.v1.Checkpoint
+	2,  // 33: berth.plugin.v1.InspectResponse.error:type_name -> berth.plugin.v1.Error
+	38, // 34: berth.plugin.v1.InspectResponse.box:type_name -> berth.plugin.v1.Box
+	22, // 35: berth.plugin.v1.Box.limits:type_name -> berth.plugin.v1.Resources
+	39, // 36: berth.plugin.v1.Box.usage:type_name -> berth.plugin.v1.Usage
+	19, // 37: berth.plugin.v1.Box.networks:type_name -> berth.plugin.v1.Network
+	2,  // 38: berth.plugin.v1.LogsResponse.error:type_name -> berth.plugin.v1.Error
+	41, // 39: berth.plugin.v1.LogsResponse.logs:type_name -> berth.plugin.v1.Log
+	52, // 40: berth.plugin.v1.ProvisionRequest.begin:type_name -> berth.plugin.v1.ProvisionRequest.Begin
+	15, // 41: berth.plugin.v1.ProvisionRequest.cancel:type_name -> berth.plugin.v1.Cancel
+	53, // 42: berth.plugin.v1.RunRequest.begin:type_name -> berth.plugin.v1.RunRequest.Begin
+	6,  // 43: berth.plugin.v1.RunResponse.result:type_name -> berth.plugin.v1.ErrorResponse
+	47, // 44: berth.plugin.v1.UploadRequest.options:type_name -> berth.plugin.v1.FileOptions
+	18, // 45: berth.plugin.v1.WorkRequest.Begin.spec:type_name -> berth.plugin.v1.Spec
+	43, // 46: berth.plugin.v1.ProvisionRequest.Begin.info:type_name -> berth.plugin.v1.GuestInfo
+	54, // 47: berth.plugin.v1.RunRequest.Begin.env:type_name -> berth.plugin.v1.RunRequest.Begin.EnvEntry
+	7,  // 48: berth.plugin.v1.Provider.Schema:input_type -> berth.plugin.v1.SchemaRequest
+	12, // 49: berth.plugin.v1.Provider.Validate:input_type -> berth.plugin.v1.ConfigRequest
+	12, // 50: berth.plugin.v1.Provider.Check:input_type -> berth.plugin.v1.ConfigRequest
+	14, // 51: berth.plugin.v1.Provider.Create:input_type -> berth.plugin.v1.WorkRequest
+	14, // 52: berth.plugin.v1.Provider.Start:input_type -> berth.plugin.v1.WorkRequest
+	14, // 53: berth.plugin.v1.Provider.Stop:input_type -> berth.plugin.v1.WorkRequest
+	14, // 54: berth.plugin.v1.Provider.Destroy:input_type -> berth.plugin.v1.WorkRequest
+	24, // 55: berth.plugin.v1.Provider.Inspect:input_type -> berth.plugin.v1.BoxRequest
+	24, // 56: berth.plugin.v1.Provider.Logs:input_type -> berth.plugin.v1.BoxRequest
+	24, // 57: berth.plugin.v1.Provider.Suspend:input_type -> berth.plugin.v1.BoxRequest
+	24, // 58: berth.plugin.v1.Provider.Resume:input_type -> berth.plugin.v1.BoxRequest
+	25, // 59: berth.plugin.v1.Provider.Resize:input_type -> berth.plugin.v1.ResizeRequest
+	26, // 60: berth.plugin.v1.Provider.SetHosts:input_type -> berth.plugin.v1.HostsRequest
+	12, // 61: berth.plugin.v1.Provider.Examine:input_type -> berth.plugin.v1.ConfigRequest
+	14, // 62: berth.plugin.v1.Provider.FetchImage:input_type -> berth.plugin.v1.WorkRequest
+	29, // 63: berth.plugin.v1.Provider.Image:input_type -> berth.plugin.v1.ImageRequest
+	14, // 64: berth.plugin.v1.Provider.Checkpoint:input_type -> berth.plugin.v1.WorkRequest
+	14, // 65: berth.plugin.v1.Provider.Restore:input_type -> berth.plugin.v1.WorkRequest
+	34, // 66: berth.plugin.v1.Provider.Checkpoints:input_type -> berth.plugin.v1.CheckpointsRequest
+	33, // 67: berth.plugin.v1.Provider.RemoveCheckpoint:input_type -> berth.plugin.v1.CheckpointRequest
+	7,  // 68: berth.plugin.v1.Provisioner.Schema:input_type -> berth.plugin.v1.SchemaRequest
+	12, // 69: berth.plugin.v1.Provisioner.Validate:input_type -> berth.plugin.v1.ConfigRequest
+	12, // 70: berth.plugin.v1.Provisioner.Inputs:input_type -> berth.plugin.v1.ConfigRequest
+	42, // 71: berth.plugin.v1.Provisioner.Provision:input_type -> berth.plugin.v1.ProvisionRequest
+	44, // 72: berth.plugin.v1.Guest.Run:input_type -> berth.plugin.v1.RunRequest
+	46, // 73: berth.plugin.v1.Guest.Upload:input_type -> berth.plugin.v1.UploadRequest
+	48, // 74: berth.plugin.v1.Guest.Download:input_type -> berth.plugin.v1.DownloadRequest
+	49, // 75: berth.plugin.v1.Guest.Report:input_type -> berth.plugin.v1.ReportRequest
+	8,  // 76: berth.plugin.v1.Provider.Schema:output_type -> berth.plugin.v1.SchemaResponse
+	6,  // 77: berth.plugin.v1.Provider.Validate:output_type -> berth.plugin.v1.ErrorResponse
+	6,  // 78: berth.plugin.v1.Provider.Check:output_type -> berth.plugin.v1.ErrorResponse
+	16, // 79: berth.plugin.v1.Provider.Create:output_type -> berth.plugin.v1.WorkResponse
+	16, // 80: berth.plugin.v1.Provider.Start:output_type -> berth.plugin.v1.WorkResponse
+	16, // 81: berth.plugin.v1.Provider.Stop:output_type -> berth.plugin.v1.WorkResponse
+	16, // 82: berth.plugin.v1.Provider.Destroy:output_type -> berth.plugin.v1.WorkResponse
+	37, // 83: berth.plugin.v1.Provider.Inspect:output_type -> berth.plugin.v1.InspectResponse
+	40, // 84: berth.plugin.v1.Provider.Logs:output_type -> berth.plugin.v1.LogsResponse
+	6,  // 85: berth.plugin.v1.Provider.Suspend:output_type -> berth.plugin.v1.ErrorResponse
+	6,  // 86: berth.plugin.v1.Provider.Resume:output_type -> berth.plugin.v1.ErrorResponse
+	6,  // 87: berth.plugin.v1.Provider.Resize:output_type -> berth.plugin.v1.ErrorResponse
+	6,  // 88: berth.plugin.v1.Provider.SetHosts:output_type -> berth.plugin.v1.ErrorResponse
+	27, // 89: berth.plugin.v1.Provider.Examine:output_type -> berth.plugin.v1.ExamineResponse
+	16, // 90: berth.plugin.v1.Provider.FetchImage:output_type -> berth.plugin.v1.WorkResponse
+	30, // 91: berth.plugin.v1.Provider.Image:output_type -> berth.plugin.v1.ImageResponse
+	16, // 92: berth.plugin.v1.Provider.Checkpoint:output_type -> berth.plugin.v1.WorkResponse
+	16, // 93: berth.plugin.v1.Provider.Restore:output_type -> berth.plugin.v1.WorkResponse
+	35, // 94: berth.plugin.v1.Provider.Checkpoints:output_type -> berth.plugin.v1.CheckpointsResponse
+	6,  // 95: berth.plugin.v1.Provider.RemoveCheckpoint:output_type -> berth.plugin.v1.ErrorResponse
+	8,  // 96: berth.plugin.v1.Provisioner.Schema:output_type -> berth.plugin.v1.SchemaResponse
+	6,  // 97: berth.plugin.v1.Provisioner.Validate:output_type -> berth.plugin.v1.ErrorResponse
+	13, // 98: berth.plugin.v1.Provisioner.Inputs:output_type -> berth.plugin.v1.InputsResponse
+	6,  // 99: berth.plugin.v1.Provisioner.Provision:output_type -> berth.plugin.v1.ErrorResponse
+	45, // 100: berth.plugin.v1.Guest.Run:output_type -> berth.plugin.v1.RunResponse
+	6,  // 101: berth.plugin.v1.Guest.Upload:output_type -> berth.plugin.v1.ErrorResponse
+	6,  // 102: berth.plugin.v1.Guest.Download:output_type -> berth.plugin.v1.ErrorResponse
+	6,  // 103: berth.plugin.v1.Guest.Report:output_type -> berth.plugin.v1.ErrorResponse
+	76, // [76:104] is the sub-list for method output_type
+	48, // [48:76] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_plugin_proto_init() }
@@ -3751,16 +4015,16 @@ func file_plugin_proto_init() {
 		(*WorkResponse_Result)(nil),
 	}
 	file_plugin_proto_msgTypes[20].OneofWrappers = []any{}
-	file_plugin_proto_msgTypes[36].OneofWrappers = []any{
+	file_plugin_proto_msgTypes[40].OneofWrappers = []any{
 		(*ProvisionRequest_Begin_)(nil),
 		(*ProvisionRequest_Cancel)(nil),
 	}
-	file_plugin_proto_msgTypes[38].OneofWrappers = []any{
+	file_plugin_proto_msgTypes[42].OneofWrappers = []any{
 		(*RunRequest_Begin_)(nil),
 		(*RunRequest_Input)(nil),
 		(*RunRequest_EndOfInput)(nil),
 	}
-	file_plugin_proto_msgTypes[39].OneofWrappers = []any{
+	file_plugin_proto_msgTypes[43].OneofWrappers = []any{
 		(*RunResponse_Stdout)(nil),
 		(*RunResponse_Stderr)(nil),
 		(*RunResponse_Result)(nil),
@@ -3771,7 +4035,7 @@ func file_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugin_proto_rawDesc), len(file_plugin_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   49,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

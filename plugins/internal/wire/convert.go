@@ -18,7 +18,7 @@ func specToPB(s provider.Spec) *pluginpb.Spec {
 		Env: envToPB(s.Env), AuthorizedKey: s.AuthorizedKey, HostKey: s.HostKey,
 		Resources: resourcesToPB(s.Resources), Networks: each(s.Networks, networkToPB),
 		Folders: each(s.Folders, folderToPB), Hosts: each(s.Hosts, hostToPB), CaCertificates: s.CACertificates, PackageCache: s.PackageCache,
-		ProjectId: s.ProjectID,
+		ProjectId: s.ProjectID, Checkpoint: s.Checkpoint,
 	}
 }
 
@@ -29,7 +29,7 @@ func specFromPB(s *pluginpb.Spec) provider.Spec {
 		AuthorizedKey: s.GetAuthorizedKey(), HostKey: s.GetHostKey(),
 		Resources: resourcesFromPB(s.GetResources()), Networks: each(s.GetNetworks(), networkFromPB),
 		Folders: each(s.GetFolders(), folderFromPB), Hosts: each(s.GetHosts(), hostFromPB), CACertificates: s.GetCaCertificates(), PackageCache: s.GetPackageCache(),
-		ProjectID: s.GetProjectId(),
+		ProjectID: s.GetProjectId(), Checkpoint: s.GetCheckpoint(),
 	}
 }
 
@@ -128,6 +128,16 @@ func stateFromPB(s string) provider.State {
 		return st
 	}
 	return provider.Unknown
+}
+
+func checkpointToPB(c provider.Checkpoint) *pluginpb.Checkpoint {
+	return &pluginpb.Checkpoint{Key: c.Key, Image: text(c.Image), Size: c.Size, Shared: c.Shared, Created: timeToPB(c.Created)}
+}
+
+func checkpointFromPB(c *pluginpb.Checkpoint) provider.Checkpoint {
+	return provider.Checkpoint{
+		Key: c.GetKey(), Image: c.GetImage(), Size: c.GetSize(), Shared: c.GetShared(), Created: timeFromPB(c.GetCreated()),
+	}
 }
 
 func logToPB(l provider.Log) *pluginpb.Log {

@@ -24,6 +24,7 @@ var sentinels = []struct {
 	{pluginpb.Code_CODE_UNSUPPORTED, provider.ErrUnsupported},
 	{pluginpb.Code_CODE_IMAGE, provider.ErrImage},
 	{pluginpb.Code_CODE_CONNECTION, provisioner.ErrConnection},
+	{pluginpb.Code_CODE_NO_CHECKPOINT, provider.ErrNoCheckpoint},
 }
 
 // errorToPB describes err: its text and all in its chain that has an identity.

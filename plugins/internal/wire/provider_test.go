@@ -32,6 +32,8 @@ type recorded struct {
 	hosts  []provider.Host
 	hops   []provider.Hop
 	image  provider.Image
+	key    string
+	kept   []provider.Checkpoint
 	err    error
 	block  bool
 }
@@ -119,6 +121,21 @@ func (f capableProvider) Image(_ context.Context, name string) (provider.Image, 
 	note(func() { f.seen.id, f.seen.text = name, f.Text })
 	return f.seen.image, f.seen.err
 }
+func (f capableProvider) Checkpoint(ctx context.Context, id, key string, r provider.Report) error {
+	note(func() { f.seen.id, f.seen.key = id, key })
+	return f.answer(ctx, r)
+}
+func (f capableProvider) Restore(ctx context.Context, spec provider.Spec, key string, r provider.Report) error {
+	note(func() { f.seen.spec, f.seen.key = spec, key })
+	return f.answer(ctx, r)
+}
+func (f capableProvider) Checkpoints(context.Context) ([]provider.Checkpoint, error) {
+	return f.seen.kept, f.seen.err
+}
+func (f capableProvider) RemoveCheckpoint(_ context.Context, key string) error {
+	note(func() { f.seen.key = key })
+	return f.seen.err
+}
 
 // dialProvider puts a fake behind real gRPC.
 func dialProvider(t *testing.T) (*ProviderClient, *recorded) {
@@ -139,21 +156,22 @@ func dialTo(t *testing.T, construct func() provider.Provider) *ProviderClient {
 	return raw.(*ProviderClient)
 }
 
-// capable are the methods that the host's side of a provider has beyond
+// capabilities are the methods that the host's side of a provider has beyond
 // provider.Provider.
-type capable interface {
+type capabilities interface {
 	provider.Suspender
 	provider.Resizer
 	provider.Namer
 	provider.Examiner
 	provider.Imager
+	provider.Checkpointer
 }
 
 func TestCapabilities(t *testing.T) {
 	seen := &recorded{}
 	c := dialTo(t, func() provider.Provider { return &capableProvider{fakeProvider: &fakeProvider{seen: seen}} })
-	p := c.Bind([]byte(`{"text":"bound"}`)).(capable)
-	limits, hosts := filled[provider.Resources](t), filled[[]provider.Host](t)
+	p := c.Bind([]byte(`{"text":"bound"}`)).(capabilities)
+	limits, hosts, spec := filled[provider.Resources](t), filled[[]provider.Host](t), filled[provider.Spec](t)
 	calls := []struct {
 		call func() error
 		want recorded
@@ -165,6 +183,10 @@ func TestCapabilities(t *testing.T) {
 		{func() error { _, err := p.Examine(t.Context()); return err }, recorded{text: "bound"}},
 		{func() error { return p.FetchImage(t.Context(), "image-1", nil) }, recorded{id: "image-1", text: "bound"}},
 		{func() error { _, err := p.Image(t.Context(), "image-2"); return err }, recorded{id: "image-2", text: "bound"}},
+		{func() error { return p.Checkpoint(t.Context(), "box-5", "key-5", nil) }, recorded{id: "box-5", key: "key-5"}},
+		{func() error { return p.Restore(t.Context(), spec, "key-6", nil) }, recorded{spec: spec, key: "key-6"}},
+		{func() error { return p.RemoveCheckpoint(t.Context(), "key-7") }, recorded{key: "key-7"}},
+		{func() error { _, err := p.Checkpoints(t.Context()); return err }, recorded{}},
 	}
 	for _, want := range calls {
 		*seen = recorded{}
@@ -179,8 +201,13 @@ func TestCapabilities(t *testing.T) {
 			t.Errorf("%v, want ErrNotRunning", err)
 		}
 	}
+	*seen = recorded{kept: filled[[]provider.Checkpoint](t)}
+	kept, err := p.Checkpoints(t.Context())
+	if diff := cmp.Diff(seen.kept, kept); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
 	without, _ := dialProvider(t)
-	p = without.Bind(nil).(capable)
+	p = without.Bind(nil).(capabilities)
 	for _, without := range calls {
 		if err := without.call(); !errors.Is(err, provider.ErrUnsupported) {
 			t.Errorf("a plugin without the capability: %v, want ErrUnsupported", err)
@@ -192,7 +219,7 @@ func TestExaminationAndImagesRoundTrip(t *testing.T) {
 	seen := &recorded{hops: filled[[]provider.Hop](t), image: filled[provider.Image](t)}
 	seen.hops[0].Verdict = provider.Weak
 	seen.hops[1].Verdict = "melting"
-	p := dialTo(t, func() provider.Provider { return &capableProvider{fakeProvider: &fakeProvider{seen: seen}} }).Bind(nil).(capable)
+	p := dialTo(t, func() provider.Provider { return &capableProvider{fakeProvider: &fakeProvider{seen: seen}} }).Bind(nil).(capabilities)
 	hops, err := p.Examine(t.Context())
 	seen.hops[1].Verdict = provider.Untried
 	if diff := cmp.Diff(seen.hops, hops); diff != "" || err != nil {
