@@ -15,8 +15,6 @@ type Env struct {
 	UID     int
 	User    string // name of the user
 	DataDir string // where the provider keeps boxes
-	// UserBoxes says that the provider can make boxes of a plain user.
-	UserBoxes bool
 }
 
 // Rootless reports whether boxes are a plain user's.
