@@ -50,7 +50,9 @@ var allSick = []sick{
 	{"BRT-IMG-01", asRoot, uninstall("mmdebstrap"), bad, "not installed", "apt-get install mmdebstrap debian-archive-keyring"},
 	{"BRT-IMG-02", asRoot, lose(debianKeyring), bad, "cannot be checked", "apt-get install debian-archive-keyring"},
 	{"BRT-USR-06", asUser, func(f *fakeHost) { f.lacks = []string{"no network\nAsk.", "no stage"} }, bad, "no network\nAsk.\nno stage", setup},
-	{"BRT-USR-06", asUser, func(f *fakeHost) { f.lacks = []string{"no network\nMake it again: sudo berth setup network", "x\nsudo berth setup"} }, bad, "no network\nx", "Make it again: sudo berth setup network"},
+	{"BRT-USR-06", asUser, func(f *fakeHost) {
+		f.lacks = []string{"no network\nMake it again: sudo berth setup network", "x\nsudo berth setup"}
+	}, bad, "no network\nx", "Make it again: sudo berth setup network"},
 	{"BRT-USR-02", asUser, set("/etc/subuid", "ann:1:65534\nbob:2:70000"), bad, "gives ann 65534 in a row", setup},
 	{"BRT-USR-03", asUser, lose("/etc/subgid"), bad, "gives ann 0 in a row", setup},
 	{"BRT-USR-04", asUser, uninstall("newuidmap"), bad, "not installed", setup},
@@ -156,6 +158,44 @@ func TestHealthyUser(t *testing.T) {
 	for _, h := range hops {
 		if h.Verdict != provider.Good {
 			t.Errorf("%+v", h)
+		}
+	}
+}
+
+// What does, though it is not as on most hosts.
+func TestAlsoHealthy(t *testing.T) {
+	for name, c := range map[string]struct {
+		as   func(*fakeHost) Env
+		make func(*fakeHost)
+	}{
+		"overlay is a module": {asRoot, func(f *fakeHost) {
+			f.files["/proc/filesystems"] = "\text4\n"
+			f.run["modprobe overlay"] = func() (string, error) {
+				f.files["/proc/filesystems"] = "nodev\toverlay\n"
+				return "", nil
+			}
+		}},
+		"inodes are not counted": {asRoot, func(f *fakeHost) { f.space = Space{Type: "btrfs", Free: 50 << 30} }},
+		"just enough":            {asRoot, set("/proc/sys/fs/inotify/max_user_instances", "512")},
+		"a capability": {asUser, func(f *fakeHost) {
+			f.setuid = nil
+			f.run["getcap /usr/bin/new"] = func() (string, error) { return "/usr/bin/newuidmap cap_setuid=ep", nil }
+		}},
+		"AppArmor is off": {asRoot, func(f *fakeHost) {
+			delete(f.files, "/sys/module/apparmor/parameters/enabled")
+			delete(f.programs, "apparmor_parser")
+		}},
+	} {
+		f := healthy()
+		c.make(f)
+		hops, err := Examine(t.Context(), c.as(f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range hops {
+			if h.Verdict != provider.Good {
+				t.Errorf("%s: %+v", name, h)
+			}
 		}
 	}
 }
