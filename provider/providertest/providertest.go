@@ -31,6 +31,8 @@ func Run(t *testing.T, open func(t *testing.T) provider.Provider, spec provider.
 		run  func(*testing.T)
 	}{
 		{"check", s.check},
+		{"examine", s.examine},
+		{"images", s.images},
 		{"a missing box", s.missing},
 		{"create", s.create},
 		{"start", s.start},
