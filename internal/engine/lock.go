@@ -94,10 +94,11 @@ func (e *Engine) lockable(ctx context.Context, targets []*target, fetch bool) (*
 	now := &state.LockFile{}
 	var missing []Missing
 	by := map[string]string{} // an image's key -> the box that it was seen at
+	able := e.checks(ctx, targets)
 	for _, t := range targets {
 		if fetch {
-			if err := t.plugin.Check(ctx); err != nil {
-				return nil, nil, fmt.Errorf("provider %q cannot work on this host: %w", t.box.Provider.Name, err)
+			if err := able[t.box.Provider.Name](); err != nil {
+				return nil, nil, err
 			}
 		}
 		img, err := e.imageOf(ctx, t, fetch)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -167,8 +168,13 @@ func limitTexts(r provider.Resources) map[string]string {
 		"io.read": sizeText(r.IO.Read), "io.write": sizeText(r.IO.Write),
 		"io.read_iops": fmt.Sprint(r.IO.ReadIOPS), "io.write_iops": fmt.Sprint(r.IO.WriteIOPS),
 	}
+	allCPUs := "0"
+	if n := runtime.NumCPU(); n > 1 {
+		allCPUs = fmt.Sprintf("0-%d", n-1)
+	}
 	for name, text := range texts {
-		if text == "0" || text == "" {
+		// The kernel has a weight and a set also where none was asked for.
+		if text == "0" && name != "cpuset" || text == "" || strings.HasSuffix(name, "weight") && text == "100" || name == "cpuset" && text == allCPUs {
 			texts[name] = "none"
 		}
 	}

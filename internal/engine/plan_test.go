@@ -3,8 +3,10 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -21,16 +23,26 @@ func TestLimitsText(t *testing.T) {
 		want        string
 	}{
 		{provider.Resources{Memory: 512 << 20, CPUs: 1.5}, provider.Resources{Memory: 1 << 30, CPUs: 1.5}, "memory 512MiB -> 1GiB"},
-		{provider.Resources{PIDs: 400}, provider.Resources{CPUSet: "0-1"}, "cpuset none -> 0-1, pids 400 -> none"},
+		{provider.Resources{PIDs: 400}, provider.Resources{CPUSet: "7-9"}, "cpuset none -> 7-9, pids 400 -> none"},
 		{provider.Resources{Swap: &some}, provider.Resources{Swap: &zero}, "swap 512MiB -> 0"},
 		{provider.Resources{}, provider.Resources{Swap: &zero}, "swap none -> 0"},
 		{provider.Resources{Memory: 1500}, provider.Resources{Memory: 1 << 40}, "memory 1500 -> 1024GiB"},
+		{provider.Resources{CPUWeight: 100, IO: provider.IO{Weight: 100}, CPUSet: allCPUs()}, provider.Resources{PIDs: 9}, "pids none -> 9"},
+		{provider.Resources{CPUWeight: 50}, provider.Resources{}, "cpu_weight 50 -> none"},
 		{provider.Resources{}, provider.Resources{}, "the Envfile has changed since it was started"},
 	} {
 		if got := limitsText(c.now, c.wanted); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
+}
+
+// allCPUs is what the kernel has for a box without a set.
+func allCPUs() string {
+	if n := runtime.NumCPU(); n > 1 {
+		return fmt.Sprintf("0-%d", n-1)
+	}
+	return "0"
 }
 
 func TestWhyChanged(t *testing.T) {

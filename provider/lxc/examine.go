@@ -22,9 +22,13 @@ func (p *lxcProvider) Examine(ctx context.Context) ([]provider.Hop, error) {
 	return hostcheck.Examine(ctx, p.env())
 }
 
-// env is what the checks look at.
+// env is what the checks look at. A user's boxes are made by a plugin that is root
+// in the user's namespace; who that is outside decides.
 func (p *lxcProvider) env() hostcheck.Env {
 	uid := os.Geteuid()
+	if user, inside := p.mode.(userMode); inside {
+		uid = user.uid
+	}
 	name := strconv.Itoa(uid)
 	if u, err := user.LookupId(name); err == nil {
 		name = u.Username
@@ -63,6 +67,9 @@ func (checkedHost) MapIDs(ctx context.Context, dir string) error {
 	}
 	return nil
 }
+
+// Unprepared says what of `berth setup` is missing for a user.
+func (h checkedHost) Unprepared(ctx context.Context) []string { return h.p.mode.check(ctx, h.p.store) }
 
 func (checkedHost) Barriers(bridge string) ([]hostcheck.Barrier, error) {
 	all, err := barriers()

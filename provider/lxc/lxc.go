@@ -42,12 +42,6 @@ func (p *lxcProvider) Check(ctx context.Context) error {
 	if p.store.root == "" {
 		return errors.New("$BERTH_PLUGIN_DATA is not set: this plugin is started by berth, not by hand")
 	}
-	if problems := p.mode.check(ctx, p.store); len(problems) > 0 {
-		return errors.New(strings.Join(problems, "\n"))
-	}
-	if _, user := p.mode.(userMode); user {
-		return ctx.Err()
-	}
 	return hostcheck.First(ctx, p.env())
 }
 

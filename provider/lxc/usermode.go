@@ -21,10 +21,6 @@ import (
 // a user have the same ids.
 type userMode struct{ uid int }
 
-// minUserKernel is the first kernel that lets users mount overlayfs in their own
-// namespaces (kernel commit 459c7c565ac3, "ovl: unprivieged mounts").
-var minUserKernel = [2]int{5, 11}
-
 // killTimeout bounds what is asked of the process outside where no context is.
 const killTimeout = 5 * time.Second
 
@@ -51,10 +47,6 @@ func (userMode) ask(ctx context.Context, do string, with any) error {
 
 func (m userMode) check(ctx context.Context, s store) []string {
 	var problems []string
-	if major, minor, release := kernelVersion(); major < minUserKernel[0] || major == minUserKernel[0] && minor < minUserKernel[1] {
-		problems = append(problems, fmt.Sprintf("the kernel is %s, and boxes without root need %d.%d or later (overlayfs in user namespaces)",
-			release, minUserKernel[0], minUserKernel[1]))
-	}
 	if _, err := UserNIC(); err != nil {
 		problems = append(problems, err.Error())
 	}

@@ -89,7 +89,7 @@ func errorFromPB(e *pluginpb.Error) error {
 		}
 	}
 	for _, c := range causes {
-		if c.Error() == e.GetText() && coversCodes(c, e.GetCodes()) && len(e.GetProblems()) < 2 {
+		if c.Error() == e.GetText() && coversCodes(c, e.GetCodes()) {
 			return c
 		}
 	}

@@ -103,7 +103,8 @@ func delegation(_ context.Context, e Env) Result {
 			if !slices.Contains(given, c) {
 				missing = append(missing, c+" (v2)")
 			}
-		case h.v1[c] != "" && !e.Writable(filepath.Join(h.v1[c], e.ownCgroup(c))):
+		case h.v1[c] != "" && !e.Writable(filepath.Join(h.v1[c], e.ownCgroup(c))) &&
+			!e.Writable(filepath.Join(h.v1[c], fmt.Sprintf("berth.user.%d", e.UID))): // what setup makes
 			missing = append(missing, c+" (v1)")
 		}
 	}

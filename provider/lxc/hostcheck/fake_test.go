@@ -22,6 +22,7 @@ type fakeHost struct {
 	barErr   error
 	servers  []string
 	dnsErr   error
+	lacks    []string
 	silent   string // a name server that does not answer
 }
 
@@ -76,6 +77,7 @@ func (f *fakeHost) Run(_ context.Context, argv ...string) (string, error) {
 
 func (f *fakeHost) Space(string) (Space, error)          { return f.space, f.spaceErr }
 func (f *fakeHost) MapIDs(context.Context, string) error { return f.mapErr }
+func (f *fakeHost) Unprepared(context.Context) []string  { return f.lacks }
 func (f *fakeHost) Barriers(string) ([]Barrier, error)   { return f.barriers, f.barErr }
 func (f *fakeHost) Nameservers() ([]string, error)       { return f.servers, f.dnsErr }
 func (f *fakeHost) Ask(_ context.Context, server string) error {

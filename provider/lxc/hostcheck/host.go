@@ -24,6 +24,9 @@ type Host interface {
 
 	// MapIDs tries whether mounts of a folder can have their ids mapped.
 	MapIDs(ctx context.Context, dir string) error
+	// Unprepared says what a plain user would have to be given by root, and has
+	// not been; it is asked for in every `up`.
+	Unprepared(ctx context.Context) []string
 	// Barriers returns chains of other programs' firewalls that can drop what
 	// boxes send, each with what to do about it for a bridge.
 	Barriers(bridge string) ([]Barrier, error)

@@ -9,23 +9,46 @@ import (
 )
 
 var idChecks = []Check{
-	{Code: "BRT-USR-01", Chain: "mode", Name: "root", First: true, Try: mode},
+	{Code: "BRT-USR-01", Chain: "mode", Name: "whose", Try: mode},
 	{Code: "BRT-USR-02", Chain: "ids", Name: "user ids", For: rootless, Try: subIDs("/etc/subuid")},
 	{Code: "BRT-USR-03", Chain: "ids", Name: "group ids", For: rootless, Try: subIDs("/etc/subgid")},
 	{Code: "BRT-USR-04", Chain: "ids", Name: "newuidmap", For: rootless, Try: idTool("newuidmap")},
 	{Code: "BRT-USR-05", Chain: "ids", Name: "newgidmap", For: rootless, Try: idTool("newgidmap")},
+	{Code: "BRT-USR-06", Chain: "setup", Name: "prepared", For: rootless, First: true, Try: prepared},
 }
 
+// mode says whose boxes they are.
 func mode(_ context.Context, e Env) Result {
 	if e.Rootless() {
-		return broken("user "+e.User, "LXC boxes need root in this version of Berth; boxes without root are planned",
-			"Run the command with sudo.")
+		return good("boxes of user " + e.User + ", without root")
 	}
-	return good("root")
+	return good("boxes of root")
 }
 
-// idRange is how many ids a box has.
-const idRange = 65536
+// prepared asks the provider, which tries what it will do.
+func prepared(ctx context.Context, e Env) Result {
+	problems := e.Unprepared(ctx)
+	if len(problems) == 0 {
+		return good("for user " + e.User)
+	}
+	// Each may say on a line of its own which part of setup heals it.
+	fix := ""
+	var text []string
+	for line := range strings.SplitSeq(strings.Join(problems, "\n"), "\n") {
+		if !strings.Contains(line, setup) {
+			text = append(text, line)
+		} else if fix == "" {
+			fix = line
+		}
+	}
+	if fix == "" {
+		fix = setup
+	}
+	return broken(text[0], strings.Join(text, "\n"), fix)
+}
+
+// idRange is how many ids a user's box has beside the user's own.
+const idRange = 65535
 
 // subIDs looks for a range of ids that the user has been given (subuid(5)).
 func subIDs(file string) func(context.Context, Env) Result {
