@@ -172,16 +172,37 @@ func copyRange(dst, src int, at, length int64) error {
 	from, to := at, at
 	for length > 0 {
 		n, err := unix.CopyFileRange(src, &from, dst, &to, int(min(length, 1<<30)), 0)
-		if errors.Is(err, unix.EINTR) {
+		switch {
+		case errors.Is(err, unix.EINTR):
 			continue
-		}
-		if err != nil {
+		case errors.Is(err, unix.EXDEV), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS):
+			return copySlowly(dst, src, from, length)
+		case err != nil:
 			return err
-		}
-		if n == 0 {
+		case n == 0:
 			return nil
 		}
 		length -= int64(n)
+	}
+	return nil
+}
+
+// copySlowly is for filesystems between which the kernel does not copy.
+func copySlowly(dst, src int, at, length int64) error {
+	buf := make([]byte, min(length, 1<<20))
+	for length > 0 {
+		n, err := unix.Pread(src, buf[:min(length, int64(len(buf)))], at)
+		if err != nil || n == 0 {
+			return err
+		}
+		for part := buf[:n]; len(part) > 0; {
+			m, err := unix.Pwrite(dst, part, at)
+			if err != nil {
+				return err
+			}
+			part = part[m:]
+			at, length = at+int64(m), length-int64(m)
+		}
 	}
 	return nil
 }
