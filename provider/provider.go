@@ -171,6 +171,9 @@ type Spec struct {
 	// CACertificates are certificates, in PEM, that the box trusts beyond those
 	// of its image, since the host does. Empty: none.
 	CACertificates []byte
+	// PackageCache lets the box share the packages that it downloads with the
+	// other boxes of the project, as far as the provider can do that.
+	PackageCache bool
 }
 
 // Network is a private network of a project: boxes of the project that have one
@@ -192,7 +195,8 @@ type Network struct {
 
 // Folder is a folder of the host that a box sees. Files that the login user
 // makes in it belong to the folder's owner on the host, and the reverse; a
-// file that belongs to root on the host can come into being by no means.
+// file that belongs to root on the host can come into being by no means. So in
+// a folder of root's the login user has no more rights than anyone else.
 type Folder struct {
 	Source   string   // on the host; absolute
 	Target   string   // in the box; absolute and clean; made if missing

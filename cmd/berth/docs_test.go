@@ -27,6 +27,7 @@ func TestReproducibleDoc(t *testing.T) {
 	said, commands := "", 0
 	for _, block := range docCommands.FindAllSubmatch(text, -1) {
 		for line := range strings.Lines(string(block[1])) {
+			line, _, _ = strings.Cut(strings.TrimSpace(line), "  #") // what is explained
 			line = strings.TrimSpace(line)
 			command, is := strings.CutPrefix(line, "$ berth ")
 			switch {

@@ -25,6 +25,10 @@ func TestMain(m *testing.M) {
 // lxc/ run real boxes, all others the example plugins.
 func TestScripts(t *testing.T) {
 	plugins := buildPlugins(t)
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
 	dirs, err := filepath.Glob("testdata/script/*")
 	if err != nil || len(dirs) == 0 {
 		t.Fatalf("no scripts: %v", err)
@@ -45,6 +49,14 @@ func TestScripts(t *testing.T) {
 					env.Setenv("BERTH_HOME", filepath.Join(env.WorkDir, "data"))
 					env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 					env.Setenv("NO_COLOR", "1")
+					if script := filepath.Base(env.WorkDir); filepath.Base(dir) == "port" || script == "script-forwards" {
+						release, err := ownPorts(script)
+						if err != nil {
+							return err
+						}
+						env.Defer(release)
+					}
+					env.Setenv("EXAMPLES", examples)
 					env.Defer(func() { destroyAll(t, env) })
 					if filepath.Base(dir) == "lxc" {
 						return useImages(t, env)

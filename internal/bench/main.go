@@ -54,7 +54,7 @@ func run(ctx context.Context, berth, home, only string, runs, many int) error {
 		if err := b.one(); err != nil {
 			return err
 		}
-		if err := b.several(many); err != nil {
+		if err := b.many(many); err != nil {
 			return err
 		}
 	}
@@ -89,20 +89,20 @@ func (b *bench) writeEnvfile(n int) error {
 	return os.WriteFile(filepath.Join(b.dir, "Envfile"), []byte(text.String()), 0o600)
 }
 
-// boxID returns the id and SSH address of the first box.
-func (b *bench) boxID() (id, addr string, err error) {
+// running returns the boxes with their addresses.
+func (b *bench) running() ([]boxStatus, error) {
 	out, err := b.output("status", "--json")
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
-	var status struct {
-		Boxes []struct {
-			ID      string
-			Address string `json:"ssh_address"`
-		}
-	}
+	var status struct{ Boxes []boxStatus }
 	if err := json.Unmarshal(out, &status); err != nil || len(status.Boxes) == 0 {
-		return "", "", fmt.Errorf("read status: %w\n%s", err, out)
+		return nil, fmt.Errorf("read status: %w\n%s", err, out)
 	}
-	return status.Boxes[0].ID, status.Boxes[0].Address, nil
+	return status.Boxes, nil
+}
+
+type boxStatus struct {
+	Name, ID string
+	Address  string `json:"ssh_address"`
 }

@@ -51,6 +51,7 @@ func (e *Engine) create(ctx context.Context, t *target, missing bool, o UpOption
 		}
 		return e.rollBack(ctx, t, blame(t.box, err))
 	}
+	e.noteImage(ctx, t)
 	t.record.Made = true
 	return e.Home.Save(t.record)
 }

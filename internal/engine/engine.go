@@ -32,10 +32,14 @@ type Engine struct {
 
 	Processes func() []int // of the plugins that run; may be nil
 	Build     string       // tells one berth, with its plugins, from another
+	// PluginFile returns the binary of an external plugin, "" for one that is
+	// built in; may be nil.
+	PluginFile func(kind, name string) string
 
 	Parallel int // how many boxes are worked on at once; 0: as many as make sense
 
 	rounds rounds
+	said   sync.Map   // paths of folders that users have been warned of
 	shells sync.Mutex // held by who has the keyboard
 }
 

@@ -52,7 +52,11 @@ func (e *Engine) folderPath(source string) string {
 	return filepath.Join(realPath(e.Envfile.Root), source)
 }
 
+// realHome is the home of who runs this: with sudo, $HOME may be root's.
 func realHome() string {
+	if home := homeOf(sudoUser()); sudoUser() != 0 && home != "" {
+		return home
+	}
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return ""
@@ -106,7 +110,18 @@ func (e *Engine) checkFolder(f config.Folder) error {
 	case !st.IsDir():
 		return fmt.Errorf("%s is not a folder", path)
 	}
-	path = realPath(path)
+	if f.Type == config.FolderRsync {
+		dir, err := e.openCopy(f)
+		if err != nil {
+			return err
+		}
+		return dir.Close()
+	}
+	return e.checkReal(realPath(path), st, f)
+}
+
+// checkReal checks a folder by where it really is.
+func (e *Engine) checkReal(path string, st fs.FileInfo, f config.Folder) error {
 	for _, check := range []func(string, fs.FileInfo, config.Folder) error{e.checkOwner, e.checkPrivate, e.checkProject} {
 		if err := check(path, st, f); err != nil {
 			return err
@@ -138,7 +153,7 @@ func (e *Engine) checkPrivate(path string, st fs.FileInfo, f config.Folder) erro
 			return fmt.Errorf("%s belongs to the host's system", path)
 		}
 	}
-	for _, home := range e.homes() {
+	for _, home := range homes() {
 		if within(home, path) {
 			return fmt.Errorf("%s holds the home %s; name folders in it", path, home)
 		}
@@ -170,16 +185,16 @@ func (e *Engine) checkProject(path string, _ fs.FileInfo, f config.Folder) error
 	return nil
 }
 
-// homes are the homes of who runs this, sudo looked through.
-func (e *Engine) homes() []string {
-	homes := []string{"/root"}
-	if home := realHome(); home != "" && home != "/" {
-		homes = append(homes, home)
+// homes are the homes that are nobody else's business: root's, and the one of
+// who runs this, by both names that it may have.
+func homes() []string {
+	all := []string{"/root"}
+	for _, home := range []string{realHome(), realPath(os.Getenv("HOME"))} {
+		if filepath.IsAbs(home) && home != "/" {
+			all = append(all, home)
+		}
 	}
-	if home := homeOf(sudoUser()); home != "" {
-		homes = append(homes, home)
-	}
-	return homes
+	return all
 }
 
 func ownerOf(st fs.FileInfo) uint32 {

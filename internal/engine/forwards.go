@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -288,7 +289,7 @@ func (e *Engine) Ports(names []string) ([]PortsOf, error) {
 	}
 	var all []PortsOf
 	var errs []error
-	for _, x := range boxes {
+	for _, x := range slices.Backward(boxes) { // as they came up
 		ports, err := e.portsOf(x)
 		errs = append(errs, err)
 		all = append(all, ports)

@@ -112,17 +112,28 @@ func (c *copier) copy(ctx context.Context) error {
 	if err := os.WriteFile(conf, text.Bytes(), 0o600); err != nil {
 		return err
 	}
+	source, err := c.engine.openCopy(c.folder)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
 	cmd := exec.CommandContext(ctx, "rsync", c.args(access, conf)...)
+	cmd.ExtraFiles = []*os.File{source} // as sourceFD
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return c.engine.explainRsync(ctx, access, err, stderr.String())
+		said := strings.ReplaceAll(stderr.String(), fdPath(sourceFD), c.engine.folderPath(c.folder.Source))
+		return c.engine.explainRsync(ctx, access, err, said)
 	}
 	return nil
 }
+
+// sourceFD is the folder's descriptor in rsync: the first after the standard
+// ones.
+const sourceFD = 3
 
 // args are rsync's arguments: one way, deleting what is gone, and all of it the
 // login user's, whose group is named like the user.
@@ -130,7 +141,10 @@ func (c *copier) args(a Access, sshConfig string) []string {
 	user := a.Record.SSH.User
 	args := []string{
 		"--recursive", "--links", "--perms", "--times", "--owner", "--group", "--chown=" + user + ":" + user,
-		"--delete", "--secluded-args", "--compress-level=0",
+		"--delete", "-s",
+		// Down to the nanosecond: else a second change within a second, which leaves
+		// the size as it was, is missed.
+		"--modify-window=-1",
 		"--rsh=ssh -F " + rshQuote(sshConfig),
 		// As root, since steps may have made files there. The words are for a shell in the box.
 		"--rsync-path=sudo -n mkdir -p -- " + shellQuote(c.folder.Target) + " && sudo -n rsync",
@@ -139,7 +153,7 @@ func (c *copier) args(a Access, sshConfig string) []string {
 		args = append(args, "--exclude="+p)
 	}
 	args = append(args, "--exclude=/.berth")
-	return append(args, c.engine.folderPath(c.folder.Source)+"/", a.Record.ID+":"+c.folder.Target+"/")
+	return append(args, fdPath(sourceFD)+"/", a.Record.ID+":"+c.folder.Target+"/")
 }
 
 // rshQuote quotes a word of rsync's --rsh: there a doubled quote stands for one.

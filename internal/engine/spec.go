@@ -21,6 +21,7 @@ func (e *Engine) spec(t *target, keys state.Keys) provider.Spec {
 		},
 		Networks: e.networks(b), Folders: e.specFolders(b),
 	}
+	spec.PackageCache = b.PackageCache
 	if b.HostCA {
 		spec.CACertificates = e.Host.Certificates
 	}

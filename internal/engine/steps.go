@@ -130,7 +130,7 @@ func (t *target) interrupted() bool {
 }
 
 func (e *Engine) runStep(ctx context.Context, t *target, s *step, g provisioner.Guest) error {
-	r := state.Step{ID: s.block.ID(), Hash: s.hash, Status: state.StepRunning, At: time.Now().UTC()}
+	r := state.Step{ID: s.block.ID(), Hash: s.hash, Parts: s.parts, Status: state.StepRunning, At: time.Now().UTC()}
 	t.record.SetStep(r)
 	if err := e.Home.Save(t.record); err != nil {
 		return err

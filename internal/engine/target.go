@@ -32,8 +32,9 @@ type target struct {
 type step struct {
 	block  *config.Provisioner
 	plugin ProvisionerPlugin
-	args   []byte // nil: not known until the boxes are up whose values it uses
-	hash   string // of a step with args
+	args   []byte            // nil: not known until the boxes are up whose values it uses
+	hash   string            // of a step with args
+	parts  map[string]string // of what hash is of, by name
 	inputs []string
 }
 
@@ -178,7 +179,7 @@ func (e *Engine) decodeStep(ctx context.Context, b *config.Box, p *config.Provis
 	if s.inputs, err = plugin.Inputs(ctx, args); err != nil {
 		return nil, diags, err
 	}
-	if s.hash, err = fingerprint(p.Type, args, e.Envfile.Root, s.inputs); err != nil {
+	if s.hash, s.parts, err = fingerprint(p.Type, args, e.Envfile.Root, s.inputs); err != nil {
 		return nil, diags, fmt.Errorf("box %q, %s: %w", b.Name, s.title(), err)
 	}
 	return s, diags, nil

@@ -21,6 +21,8 @@ type UpOptions struct {
 	NoProvision bool          // run no steps, not even those that always run
 	Keep        bool          // keep a box that could not be booted the first time
 	BootTimeout time.Duration // instead of what the Envfile says; 0: what it says
+	Frozen      bool          // fail on any difference from Envfile.lock
+	Offline     bool          // fail when something has to be got from the network
 	NoCache     bool          // start new boxes from their bare image
 	OnError     OnError       // what to do with a box in which a step fails
 
@@ -38,6 +40,9 @@ func (e *Engine) Up(ctx context.Context, boxes []*config.Box, o UpOptions) error
 		return err
 	}
 	if err := e.checkFolders(boxes); err != nil {
+		return err
+	}
+	if err := e.agree(ctx, targets, o); err != nil {
 		return err
 	}
 	if e.Project.ID == "" {

@@ -101,7 +101,7 @@ func (s *server) reconcile(listening []int) {
 	}
 	for _, p := range listening {
 		name := fmt.Sprintf("auto-%d", p)
-		if s.autos[name] != nil || s.declared(p) || len(s.autos) >= maxAuto {
+		if s.autos[name] != nil || s.declared(p) || s.ours(p) || len(s.autos) >= maxAuto {
 			continue
 		}
 		if err := s.open(name, p); err != nil {
@@ -148,4 +148,15 @@ func (s *server) declared(p int) bool {
 	return slices.ContainsFunc(s.cfg.Rules, func(r Rule) bool {
 		return r.Protocol == "tcp" && port(r.Guest) == p
 	})
+}
+
+// ours reports whether a port is one that this forwarder listens on itself. Only in
+// a box that shares the host's network can that seem to be in the box.
+func (s *server) ours(p int) bool {
+	if !loopback(s.link.host()) {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.live.Ports, func(o Port) bool { return !o.Reverse && port(o.Host) == p })
 }

@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,12 +24,30 @@ type Socket struct {
 	file    *os.File
 }
 
-// Chown gives a Unix socket to a user.
+// Chown gives a Unix socket to a user. The box may be able to put other files
+// where it is, so nothing but a socket is given.
 func (s *Socket) Chown(uid, gid int) error {
-	if !isSocket(s.Rule.Host) {
+	path := s.Rule.Host
+	if !isSocket(path) {
 		return nil
 	}
-	return os.Chown(s.Rule.Host, uid, gid)
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("give %s to its user: %w", path, err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	err = unix.Fstat(fd, &st)
+	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		err = errors.New("it has become something else than a socket")
+	}
+	if err == nil {
+		err = unix.Fchownat(fd, "", uid, gid, unix.AT_EMPTY_PATH)
+	}
+	if err != nil {
+		return fmt.Errorf("give %s to its user: %w", path, err)
+	}
+	return nil
 }
 
 // Close lets the socket go. A forwarder that has inherited it keeps it.
@@ -113,8 +134,35 @@ func (s *Socket) choose(ip netip.Addr, host string, avoid map[int]bool) error {
 	return fmt.Errorf("choose a port of %s from %d to %d: %w", ip, s.Rule.Range.First, s.Rule.Range.Last, ErrNoPort)
 }
 
+// A process that dies closes one file after the other: its lock may be free a
+// moment before its sockets are.
+const (
+	dyingTries = 20
+	dyingPause = 10 * time.Millisecond
+)
+
+// patiently tries again while something is taken by nobody who can be found.
+func patiently(try func() error) error {
+	for n := 1; ; n++ {
+		err := try()
+		var taken *TakenError
+		if n == dyingTries || !errors.As(err, &taken) || taken.Holder.PID != 0 {
+			return err
+		}
+		time.Sleep(dyingPause)
+	}
+}
+
 // bindPort binds and, for TCP, listens.
-func bindPort(protocol string, at netip.AddrPort) (*os.File, error) {
+func bindPort(protocol string, at netip.AddrPort) (f *os.File, err error) {
+	err = patiently(func() error {
+		f, err = tryPort(protocol, at)
+		return err
+	})
+	return f, err
+}
+
+func tryPort(protocol string, at netip.AddrPort) (*os.File, error) {
 	var f *os.File
 	var err error
 	if protocol == "udp" {
@@ -145,7 +193,9 @@ func bindPort(protocol string, at netip.AddrPort) (*os.File, error) {
 
 // CheckPath reports whether a Unix socket can be bound at path: nothing is there,
 // or a socket on which nobody listens any more.
-func CheckPath(path string) error {
+func CheckPath(path string) error { return patiently(func() error { return tryPath(path) }) }
+
+func tryPath(path string) error {
 	st, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -182,16 +232,20 @@ func bindPath(path string) (*os.File, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("listen on %s: remove the dead socket there: %w", path, err)
 	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: path})
+	// The file gets the mode that the socket has: by its path, another file that
+	// somebody put there would get it.
+	var failed error
+	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return errors.Join(c.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), 0o600) }), failed)
+	}}
+	l, err := config.Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}
 	defer l.Close()
-	l.SetUnlinkOnClose(false)
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", path, err)
-	}
-	return l.File()
+	listener := l.(*net.UnixListener)
+	listener.SetUnlinkOnClose(false)
+	return listener.File()
 }
 
 // RemovePath removes a Unix socket on which nobody listens any more.

@@ -119,8 +119,11 @@ func (d Dir) Ports() ([]Port, State, error) {
 // halted.
 func (d Dir) Ended(halted bool) error {
 	plan, err := d.LoadPlan()
-	if err != nil || plan.Empty() {
-		return err
+	switch {
+	case err != nil: // what cannot be read must keep nobody from halting the box
+		return d.Clear()
+	case plan.Empty():
+		return nil
 	}
 	if err := plan.removePaths(); err != nil {
 		return err
@@ -133,9 +136,10 @@ func (d Dir) Ended(halted bool) error {
 // that a killed forwarder left. The forwarder must have ended.
 func (d Dir) Clear() error {
 	plan, err := d.LoadPlan()
-	if err == nil {
-		err = plan.removePaths()
+	if err != nil { // nothing is known of sockets, then
+		plan = &Plan{}
 	}
+	err = plan.removePaths()
 	for _, path := range []string{d.live(), d.LogPath(), d.lock(), d.plan()} {
 		if e := os.Remove(path); e != nil && !errors.Is(e, fs.ErrNotExist) {
 			err = errors.Join(err, fmt.Errorf("remove forwards: %w", e))
@@ -164,7 +168,7 @@ func readJSON(path string, v any) error {
 		return fmt.Errorf("read forwards: %w", err)
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("read forwards: %s is damaged: %w", path, err)
+		return fmt.Errorf("read forwards: %s is damaged (berth halt removes it): %w", path, err)
 	}
 	return nil
 }

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 type newsWriter chan News
@@ -177,9 +179,11 @@ func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 func TestNobodyListens(t *testing.T) {
 	b := newBox(t)
 	f := b.run(false, Rule{Name: "none", Guest: portOf(must(net.ResolveTCPAddr("tcp", freeAddr(t)))), Want: "127.0.0.1:0"})
-	got, err := talk("tcp", f.hosts["none"], "hello")
-	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("got %q, %v", got, err)
+	c := must(net.Dial("tcp", f.hosts["none"]))
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	if n, err := c.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
+		t.Errorf("got %d bytes, %v", n, err)
 	}
 }
 
@@ -319,6 +323,32 @@ func TestGone(t *testing.T) {
 	}
 }
 
+// A box that is frozen takes connections and does not go on: it is waited for.
+func TestFrozen(t *testing.T) {
+	b := newBox(t)
+	silent := must(net.Listen("tcp4", "127.0.0.1:0"))
+	defer silent.Close()
+	b.host.Addr = silent.Addr().String()
+	l := newLink(b.host, 300*time.Millisecond, &logFile{})
+	l.limit, l.slow = 100*time.Millisecond, 10*time.Millisecond
+	ended := make(chan error, 1)
+	go func() { ended <- l.keep(t.Context(), nil) }()
+	select {
+	case err := <-ended:
+		t.Fatalf("a frozen box was given up: %v", err)
+	case <-time.After(2 * time.Second):
+	}
+	silent.Close()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, errGone) {
+			t.Errorf("ended with %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("it does not end")
+	}
+}
+
 // What the box refuses is told, and tried again.
 func TestReverseTaken(t *testing.T) {
 	b := newBox(t)
@@ -341,7 +371,7 @@ func TestAuto(t *testing.T) {
 	b := newBox(t)
 	f := b.begin(false)
 	f.next()
-	client, err := (&link{target: b.host}).dial(t.Context())
+	client, err := newLink(b.host, 0, nil).dial(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,7 +396,10 @@ func TestReconcile(t *testing.T) {
 	news := make(newsWriter, 100)
 	s := &server{ctx: t.Context(), log: &logFile{}, news: news, autos: map[string]*auto{}, link: newLink(b.host, 0, &logFile{})}
 	s.cfg = Config{Dir: Dir(t.TempDir()), Rules: []Rule{{Name: "web", Protocol: "tcp", Guest: ":8080", Want: "127.0.0.1:0"}}}
-	go s.link.keep(t.Context(), s.connected)
+	ctx, cancel := context.WithCancel(t.Context())
+	var keeping sync.WaitGroup
+	t.Cleanup(func() { cancel(); keeping.Wait() })
+	keeping.Go(func() { s.link.keep(ctx, s.connected) })
 	<-news // ready
 	inBox := echo(t, "tcp4", "127.0.0.1:0").(*net.TCPAddr)
 	s.reconcile([]int{8080, inBox.Port})
@@ -375,7 +408,7 @@ func TestReconcile(t *testing.T) {
 		t.Fatalf("news: %+v", n)
 	}
 	wantTalk(t, "tcp", n.At)
-	s.reconcile([]int{8080, inBox.Port})
+	s.reconcile([]int{8080, inBox.Port, port(n.At)}) // its own port is none of the box
 	s.reconcile([]int{8080})
 	if n := <-news; n.Closed != fmt.Sprint(inBox.Port) {
 		t.Errorf("news: %+v", n)

@@ -32,6 +32,8 @@ var errGone = errors.New("the box is gone")
 type link struct {
 	target guest.Target
 	giveUp time.Duration
+	limit  time.Duration // of one attempt
+	slow   time.Duration // the pause after one that was not answered
 	log    *logFile
 
 	mu     sync.Mutex
@@ -43,7 +45,7 @@ func newLink(t guest.Target, giveUp time.Duration, log *logFile) *link {
 	if giveUp == 0 {
 		giveUp = GiveUp
 	}
-	return &link{target: t, giveUp: giveUp, log: log, up: make(chan struct{})}
+	return &link{target: t, giveUp: giveUp, limit: attemptLimit, slow: slowPause, log: log, up: make(chan struct{})}
 }
 
 // host is the box's address.
@@ -109,7 +111,7 @@ func (l *link) keep(ctx context.Context, use func(context.Context, *guest.Client
 			reached = time.Now()
 		}
 		if errors.Is(err, context.DeadlineExceeded) && l.answers(ctx) {
-			reached, wait = time.Now(), slowPause
+			reached, wait = time.Now(), l.slow
 		}
 		if time.Since(reached) > l.giveUp {
 			return fmt.Errorf("%w: no connection for %s: %w", errGone, l.giveUp, err)
@@ -135,7 +137,7 @@ func (l *link) answers(ctx context.Context) bool {
 }
 
 func (l *link) dial(ctx context.Context) (*guest.Client, error) {
-	ctx, cancel := context.WithTimeout(ctx, attemptLimit)
+	ctx, cancel := context.WithTimeout(ctx, l.limit)
 	defer cancel()
 	return guest.Dial(ctx, l.target)
 }

@@ -27,7 +27,7 @@ type Config struct {
 
 // News is what a forwarder tells the command that has started it, a line each.
 type News struct {
-	Ready    bool     // it has connected, and Problems are those of reversed forwards
+	Ready    bool     `json:",omitempty"` // it has connected, and Problems are those of reversed forwards
 	Problems []string `json:",omitempty"`
 
 	Opened string `json:",omitempty"` // a port of the box that is forwarded by itself

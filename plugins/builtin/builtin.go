@@ -6,6 +6,7 @@ package builtin
 import (
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 
 	"github.com/berth-dev/berth/plugins"
@@ -38,9 +39,22 @@ func Names(kind string) []string {
 	return nil
 }
 
+// Helper runs a helper of a built-in plugin, which the plugin itself has started:
+// `berth plugin helper PLUGIN NAME`. It returns the exit status.
+func Helper(plugin, name string) int {
+	if plugin == "lxc" {
+		return lxc.Helper(name)
+	}
+	fmt.Fprintf(os.Stderr, "the plugin %q has no helpers\n", plugin)
+	return 2
+}
+
 // Serve serves a built-in plugin. It returns only when there is none of that
 // kind and name.
 func Serve(kind, name string) error {
+	if kind == "provider" && name == "lxc" {
+		lxc.Enter() // a user's goes on in a user namespace
+	}
 	if p, ok := providers()[name]; ok && kind == "provider" {
 		plugins.ServeProvider(p)
 	}

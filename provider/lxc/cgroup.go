@@ -94,9 +94,9 @@ func (c cgroups) parse(text, name string) map[string]string {
 }
 
 // findCgroups returns every folder of that name in any hierarchy, at the top or
-// where a session or service has its cgroup. It is for what is left when no
+// where a session or service has its cgroup, and in the cgroups above. It is for what is left when no
 // process of the box is.
-func findCgroups(name string) ([]string, error) {
+func findCgroups(name string, above ...string) ([]string, error) {
 	all, err := mounts()
 	if err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func findCgroups(name string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read own cgroups: %w", err)
 	}
-	parents := []string{"/"}
+	parents := append([]string{"/"}, above...)
 	for line := range strings.Lines(string(own)) {
 		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(parts) == 3 && !slices.Contains(parents, parts[2]) {

@@ -36,7 +36,8 @@ type boxConfig struct {
 	limits   []setting
 	nesting  bool
 	raw      map[string]string
-	apparmor bool
+	apparmor string // as mode.appArmor returns it
+	mode     mode
 	dir      string // the box's folder
 }
 
@@ -88,8 +89,7 @@ func (c boxConfig) text() (string, error) {
 	fmt.Fprintf(&b, "# Written by Berth at every start of this box; changes are lost.\n")
 	set("lxc.uts.name", c.hostname)
 	set("lxc.rootfs.path", "dir:"+stageRootfs)
-	set("lxc.idmap", fmt.Sprintf("u 0 %d %d", r.IDBase, idRange))
-	set("lxc.idmap", fmt.Sprintf("g 0 %d %d", r.IDBase, idRange))
+	c.mode.configure(r, c.net, set)
 
 	set("lxc.init.cmd", "/sbin/init")
 	set("lxc.signal.halt", "SIGRTMIN+3") // systemd(1): start halt.target
@@ -110,7 +110,6 @@ func (c boxConfig) text() (string, error) {
 		}
 		set(prefix+l.file, l.value)
 	}
-	c.network(set)
 	c.security(set)
 	for _, k := range sortedKeys(c.raw) {
 		set(k, c.raw[k])
@@ -118,17 +117,17 @@ func (c boxConfig) text() (string, error) {
 	return b.String(), bad
 }
 
-func (c boxConfig) network(set func(key, value string)) {
-	r := c.record
+// veths has LXC make the box's links.
+func veths(r record, n network, set func(key, value string)) {
 	set("lxc.net.0.type", "veth")
-	set("lxc.net.0.link", c.net.Bridge)
+	set("lxc.net.0.link", n.Bridge)
 	set("lxc.net.0.veth.pair", linkName(r.ID))
 	set("lxc.net.0.name", "eth0")
 	set("lxc.net.0.hwaddr", hardwareAddr(r.ID))
 	set("lxc.net.0.flags", "up")
 	// LXC computes a wrong broadcast address by itself (5.0.2).
-	set("lxc.net.0.ipv4.address", fmt.Sprintf("%s/%d %s", r.Addr, c.net.Subnet.Bits(), c.net.broadcast()))
-	set("lxc.net.0.ipv4.gateway", c.net.gateway().String())
+	set("lxc.net.0.ipv4.address", fmt.Sprintf("%s/%d %s", r.Addr, n.Subnet.Bits(), n.broadcast()))
+	set("lxc.net.0.ipv4.gateway", n.gateway().String())
 	for i, n := range r.NICs {
 		key := fmt.Sprintf("lxc.net.%d.", i+1)
 		set(key+"type", "veth")
@@ -151,8 +150,10 @@ func (c boxConfig) security(set func(key, value string)) {
 	// in the box waits for a udev that cannot work there.
 	set("lxc.mount.auto", "proc:mixed sys:mixed cgroup:mixed")
 	set("lxc.seccomp.profile", c.dir+"/seccomp")
-	if c.apparmor {
-		set("lxc.apparmor.profile", "generated")
+	if c.apparmor != "" {
+		set("lxc.apparmor.profile", c.apparmor)
+	}
+	if c.apparmor == "generated" {
 		// Without it the profile forbids the mounts that systemd makes for
 		// services with a sandbox, such as systemd-logind, and these fail. They act
 		// in the box's own namespaces, whose root is nobody on the host.

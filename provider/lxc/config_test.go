@@ -17,7 +17,7 @@ func sampleConfig() boxConfig {
 		limits: []setting{
 			{file: "memory.max", value: "536870912", v2: true}, {file: "pids.max", value: "400"},
 		},
-		nesting: true, apparmor: true,
+		nesting: true, apparmor: "generated", mode: rootMode{},
 		raw: map[string]string{"lxc.prlimit.nofile": "1024", "lxc.environment": "A=b"},
 		dir: "/data/boxes/shop-web-1a2b3c4d",
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/berth-dev/berth/provider"
 )
@@ -35,7 +36,7 @@ func (p *lxcProvider) Create(ctx context.Context, spec provider.Spec, report pro
 	if _, err := detectSettings(spec.Resources, p.store.root); err != nil {
 		return err // before an image is built for nothing
 	}
-	if err := p.checkFolders(ctx, spec.Folders); err != nil {
+	if err := p.mode.checkFolders(ctx, p, spec.Folders); err != nil {
 		return err
 	}
 	layers, err := p.beginning(ctx, spec, report)
@@ -44,6 +45,9 @@ func (p *lxcProvider) Create(ctx context.Context, spec provider.Spec, report pro
 	}
 	if err := p.checkUser(image{Name: spec.Image, Layer: layers[len(layers)-1]}, spec.User); err != nil {
 		return err
+	}
+	if err := p.store.pruneCache(spec.ProjectID, time.Now()); err != nil {
+		return fmt.Errorf("remove old packages of the project: %w", err)
 	}
 	r = record{ID: spec.ID, Project: spec.Project, Name: spec.Name, Image: spec.Image, Layers: layers,
 		Hostname: spec.Hostname}
@@ -87,7 +91,7 @@ func (p *lxcProvider) lease(ctx context.Context, r *record) error {
 		return err
 	}
 	if r.IDBase == 0 {
-		if r.IDBase, err = freeIDRange(p.store.root, all, subIDs()); err != nil {
+		if r.IDBase, err = p.mode.leaseIDs(p.store, all); err != nil {
 			return err
 		}
 	}
@@ -96,7 +100,7 @@ func (p *lxcProvider) lease(ctx context.Context, r *record) error {
 	if err := p.store.saveUsing(*r, r.Layers); err != nil {
 		return err
 	}
-	n, err := p.store.ensureNetwork(ctx)
+	n, err := p.mode.network(ctx, p.store)
 	if err != nil {
 		return err
 	}

@@ -165,7 +165,7 @@ func restoreForwarding() error {
 	if _, err := os.Stat(forwardMark); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	links, err := netlink.LinkList()
+	links, err := dump(netlink.LinkList)
 	if err != nil {
 		return fmt.Errorf("list network links: %w", err)
 	}

@@ -23,14 +23,6 @@ type tree struct {
 // into does not work from within the box either.
 const folderAttrs = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
 
-// checkFolders makes sure that the box can have its folders, before anything is
-// made for it. Mounts that are attached nowhere leave no trace.
-func (p *lxcProvider) checkFolders(ctx context.Context, folders []provider.Folder) error {
-	trees, err := p.cloneFolders(ctx, folders, firstIDBase)
-	closeTrees(trees)
-	return err
-}
-
 // openFolder opens a folder's source. What is wrong with it is an ArgError.
 func (p *lxcProvider) openFolder(f provider.Folder) (*os.File, error) {
 	source, err := openSource(f.Source)

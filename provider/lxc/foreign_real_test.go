@@ -1,6 +1,7 @@
 package lxc
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/berth-dev/berth/internal/testenv"
 	"github.com/berth-dev/berth/provider"
@@ -16,6 +18,7 @@ import (
 // forwardDrop is what iptables-nft makes of "iptables -P FORWARD DROP".
 const forwardDrop = `nft -f - <<-E
 	table ip filter {
+		chain INPUT { type filter hook input priority 0; policy drop; ct state established,related accept; }
 		chain FORWARD { type filter hook forward priority 0; policy drop; }
 	}
 	table ip6 filter {
@@ -76,6 +79,17 @@ func TestRealForwardDrop(t *testing.T) {
 		t.Errorf("warned of a chain that was seen to: %s", w)
 	}
 	all("with FORWARD's policy drop")
+	for _, ip := range []string{"10.60.0.11", inspectAddr(t, p, web)} { // INPUT lets answers in, as ufw does
+		if !eventually(func() bool {
+			c, err := net.DialTimeout("tcp", net.JoinHostPort(ip, "22"), time.Second)
+			if err == nil {
+				c.Close()
+			}
+			return err == nil
+		}) {
+			t.Errorf("the host does not reach web at %s", ip)
+		}
+	}
 	rules := listForward(t)
 	for _, want := range []string{`iifname "berth0"`, `comment "berth:berth0"`, `iifname "` + privateBridge(p.store.root, web.ProjectID, "backend") + `"`} {
 		if !strings.Contains(rules, want) {

@@ -31,6 +31,11 @@ type disk struct {
 	own    string   // host path of the folder with upper/ and work/
 	path   string   // host path of LXC's -P
 	idBase uint32   // host id of the box's root
+	// nested says that this process is in the user namespace whose ids the box
+	// has: then no ids need be mapped.
+	nested bool
+	// program is put on the stage when it is not empty.
+	program string
 	// folders opens the folders of the host that the box is given.
 	folders func() ([]tree, error)
 }
@@ -74,11 +79,13 @@ func (d disk) mount(ctx context.Context) error {
 		return err
 	}
 	defer closeTrees(trees)
-	userns, err := userNamespace(ctx, boxIDs(d.idBase), boxIDs(d.idBase))
-	if err != nil {
-		return err
+	var userns *os.File
+	if !d.nested {
+		if userns, err = userNamespace(ctx, boxIDs(d.idBase), boxIDs(d.idBase)); err != nil {
+			return err
+		}
+		defer userns.Close()
 	}
-	defer userns.Close()
 
 	lower := ""
 	for i, dir := range d.layers {
@@ -97,13 +104,15 @@ func (d disk) mount(ctx context.Context) error {
 	if err := os.Mkdir(stageRootfs, 0o755); err != nil {
 		return err
 	}
-	if err := stageTools(); err != nil {
+	if err := stageTools(d.program); err != nil {
 		return err
 	}
-	if err := openPath(d.path); err != nil {
-		return err
+	if !d.nested {
+		if err := openPath(d.path); err != nil {
+			return err
+		}
 	}
-	if err := mountOverlay(lower, d.idBase); err != nil {
+	if err := d.mountOverlay(lower); err != nil {
 		return err
 	}
 	return mountFolders(trees, stageRootfs, d.idBase)
@@ -158,9 +167,14 @@ func ancestors(dir string) []string {
 // stageTools makes the folder that is all of lxc-start's $PATH. LXC calls
 // apparmor_parser from there, and must not find newuidmap: root may map any id,
 // but newuidmap, where LXC finds it, allows root only what /etc/subuid does.
-func stageTools() error {
+func stageTools(program string) error {
 	if err := os.Mkdir(stageBin, 0o755); err != nil {
 		return err
+	}
+	if program != "" {
+		if err := bindProgram(program); err != nil {
+			return err
+		}
 	}
 	parser, err := exec.LookPath("apparmor_parser")
 	if err != nil {
@@ -170,16 +184,18 @@ func stageTools() error {
 }
 
 // mountMapped mounts a clone of the tree dir at the new folder at, with every
-// id moved into the user namespace (mount_setattr(2), "ID-mapped mounts").
+// id moved into the user namespace, if there is one (mount_setattr(2), "ID-mapped
+// mounts").
 func mountMapped(dir, at string, userns *os.File, attrs uint64) error {
 	fd, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err != nil {
 		return fmt.Errorf("clone the mount of %s: %w", dir, err)
 	}
 	defer unix.Close(fd)
-	attr := unix.MountAttr{
-		Attr_set:  unix.MOUNT_ATTR_IDMAP | attrs,
-		Userns_fd: uint64(userns.Fd()),
+	attr := unix.MountAttr{Attr_set: attrs}
+	if userns != nil {
+		attr.Attr_set |= unix.MOUNT_ATTR_IDMAP
+		attr.Userns_fd = uint64(userns.Fd())
 	}
 	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err != nil {
 		if errors.Is(err, unix.EINVAL) {
@@ -201,10 +217,13 @@ func mountMapped(dir, at string, userns *os.File, attrs uint64) error {
 // does its work on upper and work with the ids of who mounted it, and the
 // host's root has none in these idmapped trees; it would fall back to a
 // read-only mount.
-func mountOverlay(lower string, idBase uint32) error {
+func (d disk) mountOverlay(lower string) error {
 	// A checkpoint takes a layer for what it says: no file's content is elsewhere.
 	data := "lowerdir=" + lower + ",upperdir=" + stageOwn + "/upper,workdir=" + stageOwn + "/work,redirect_dir=nofollow,metacopy=off,index=off"
-	err := asHostID(idBase, func() error { return unix.Mount("overlay", stageRootfs, "overlay", 0, data) })
+	if d.nested {
+		data += ",userxattr" // others are the host's root's to write
+	}
+	err := asHostID(d.idBase, func() error { return unix.Mount("overlay", stageRootfs, "overlay", 0, data) })
 	if err != nil {
 		return fmt.Errorf("mount overlay (%s) on %s: %w", data, stageRootfs, err)
 	}
@@ -215,37 +234,6 @@ func mountOverlay(lower string, idBase uint32) error {
 	if st.Flags&unix.ST_RDONLY != 0 {
 		return errors.New("the overlay came up read-only: the filesystem of the data folder cannot hold an overlay's upper; " +
 			"put it on ext4, xfs or btrfs with $BERTH_HOME")
-	}
-	return nil
-}
-
-// asHostID calls f with the calling thread's files made and used as those of the
-// host's id, and with the capabilities of root.
-func asHostID(id uint32, f func() error) error {
-	var caps [2]unix.CapUserData
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	if err := unix.Capget(&header, &caps[0]); err != nil {
-		return fmt.Errorf("read capabilities: %w", err)
-	}
-	if err := setFSIDs(int(id)); err != nil {
-		return err
-	}
-	defer setFSIDs(0)
-	// Leaving fsuid 0 drops the filesystem capabilities from the effective set
-	// (capabilities(7)); they are still permitted.
-	if err := unix.Capset(&header, &caps[0]); err != nil {
-		return fmt.Errorf("raise capabilities: %w", err)
-	}
-	return f()
-}
-
-// setFSIDs sets the calling thread's ids for file access (setfsuid(2)).
-func setFSIDs(id int) error {
-	if err := unix.Setfsgid(id); err != nil {
-		return fmt.Errorf("set fsgid %d: %w", id, err)
-	}
-	if err := unix.Setfsuid(id); err != nil {
-		return fmt.Errorf("set fsuid %d: %w", id, err)
 	}
 	return nil
 }

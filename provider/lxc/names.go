@@ -79,7 +79,7 @@ func (p *lxcProvider) SetHosts(ctx context.Context, id string, hosts []provider.
 	if err != nil {
 		return err
 	}
-	if err := editInBox(pid, r.IDBase, "etc", "hosts", func(text string) (string, bool) { return replaceBlock(text, block) }); err != nil {
+	if err := p.mode.tell(r, pid, block); err != nil {
 		return fmt.Errorf("write /etc/hosts of box %s: %w", id, err)
 	}
 	return ctx.Err()

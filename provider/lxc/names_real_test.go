@@ -57,8 +57,14 @@ func TestRealNames(t *testing.T) {
 // Whatever the box's root puts there, nothing of the host is touched, and nobody
 // waits.
 func testHostileHosts(t *testing.T, p *lxcProvider, spec provider.Spec, hosts []provider.Host) {
-	outside := filepath.Join(t.TempDir(), "hosts")
-	if err := os.WriteFile(outside, []byte("of the host\n"), 0o666); err != nil {
+	// Only that no path leads there keeps the box's root from it.
+	dir, err := os.MkdirTemp("/var/tmp", "berth-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	outside := filepath.Join(dir, "hosts")
+	if err := errors.Join(os.WriteFile(outside, []byte("of the host\n"), 0o666), os.Chmod(outside, 0o666), os.Chmod(dir, 0o777)); err != nil {
 		t.Fatal(err)
 	}
 	steps := []struct{ name, command string }{

@@ -113,7 +113,7 @@ func (s store) ensureNetwork(ctx context.Context) (network, error) {
 
 // chooseNetwork keeps what n has as far as it is free.
 func (s store) chooseNetwork(n network) (network, error) {
-	links, err := netlink.LinkList()
+	links, err := dump(netlink.LinkList)
 	if err != nil {
 		return n, fmt.Errorf("list network links: %w", err)
 	}
@@ -211,7 +211,7 @@ func removeBridge(link netlink.Link) error {
 // sweepBridges removes bridges whose data folder is gone, and rules in others'
 // tables whose bridge is: somebody removed them by hand. The host's lock must be held.
 func sweepBridges() error {
-	links, err := netlink.LinkList()
+	links, err := dump(netlink.LinkList)
 	if err != nil {
 		return fmt.Errorf("list network links: %w", err)
 	}

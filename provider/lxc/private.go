@@ -23,6 +23,9 @@ type private struct {
 	Project string       `json:"project"` // name, for people
 	Name    string       `json:"name"`
 	Subnet  netip.Prefix `json:"subnet"`
+	// Key is the network's name and its project's id, for a user's: its bridge has
+	// no name of its own.
+	Key string `json:"key,omitempty"`
 	// Second is set when Subnet was chosen and is not the first choice.
 	Second bool `json:"second,omitempty"`
 	// Addrs are the addresses, by the boxes' names, of those for which the first

@@ -19,7 +19,7 @@ func (p private) isUp(root string) bool {
 	if err != nil || !ownsPrivate(root, link) || link.Attrs().Flags&net.FlagUp == 0 || !hasTables(p.Bridge, privateFamilies) {
 		return false
 	}
-	addrs, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+	addrs, err := dump(func() ([]netlink.Addr, error) { return netlink.AddrList(link, netlink.FAMILY_ALL) })
 	return err == nil && slices.ContainsFunc(addrs, func(a netlink.Addr) bool { return a.IPNet.String() == p.gateway().String() })
 }
 
@@ -80,7 +80,7 @@ func (p private) setAddress(link netlink.Link) error {
 	if err := netlink.AddrReplace(link, addr); err != nil {
 		return fmt.Errorf("set address %s on %s: %w", g, p.Bridge, err)
 	}
-	all, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+	all, err := dump(func() ([]netlink.Addr, error) { return netlink.AddrList(link, netlink.FAMILY_ALL) })
 	if err != nil {
 		return fmt.Errorf("list the addresses of %s: %w", p.Bridge, err)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,11 +29,11 @@ func (p *lxcProvider) settle(ctx context.Context, id string) error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for begin := time.Now(); ; {
-		dirs, err := boxCgroups(id)
+		dirs, err := boxCgroups(id, p.mode.above(p.store, id)...)
 		if err != nil {
 			return err
 		}
-		if clearCgroups(dirs, time.Since(begin) > patience) {
+		if clearCgroups(dirs, p.killer(time.Since(begin))) {
 			return removeLinks(id)
 		}
 		select {
@@ -45,11 +44,21 @@ func (p *lxcProvider) settle(ctx context.Context, id string) error {
 	}
 }
 
-// boxCgroups returns the cgroups that are still there.
-func boxCgroups(id string) ([]string, error) {
+// killer returns what ends the processes of a stopped box once they have had the
+// time to end by themselves; nil until then.
+func (p *lxcProvider) killer(waited time.Duration) func(pid int) {
+	if waited <= patience {
+		return nil
+	}
+	return p.mode.kill
+}
+
+// boxCgroups returns the cgroups that are still there; above says where else they
+// may be.
+func boxCgroups(id string, above ...string) ([]string, error) {
 	var all []string
 	for _, name := range []string{payloadCgroup(id), monitorCgroup(id), pivotCgroup(id)} {
-		dirs, err := findCgroups(name)
+		dirs, err := findCgroups(name, above...)
 		if err != nil {
 			return nil, err
 		}
@@ -59,14 +68,14 @@ func boxCgroups(id string) ([]string, error) {
 }
 
 // clearCgroups removes the cgroups, once nothing is in any of them, and reports
-// whether all are gone. With kill set it ends what is in them.
-func clearCgroups(dirs []string, kill bool) bool {
+// whether all are gone. kill, if there is one, ends what is in them.
+func clearCgroups(dirs []string, kill func(pid int)) bool {
 	empty := true
 	for _, d := range dirs {
 		for _, pid := range cgroupPIDs(d) {
 			empty = false
-			if kill {
-				_ = unix.Kill(pid, unix.SIGKILL) // it may be gone by now
+			if kill != nil {
+				kill(pid)
 			}
 		}
 	}
@@ -89,12 +98,18 @@ func linkNames(id string) []string {
 
 // findLinks returns those of a box's links that are there.
 func findLinks(id string) ([]netlink.Link, error) {
-	all, err := netlink.LinkList()
-	if err != nil {
-		return nil, fmt.Errorf("list network links: %w", err)
+	var found []netlink.Link
+	for _, name := range linkNames(id) {
+		link, err := netlink.LinkByName(name)
+		if isLinkNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("find link %s: %w", name, err)
+		}
+		found = append(found, link)
 	}
-	names := linkNames(id)
-	return slices.DeleteFunc(all, func(l netlink.Link) bool { return !slices.Contains(names, l.Attrs().Name) }), nil
+	return found, nil
 }
 
 // removeLinks removes the host's ends of the box's veth pairs. The kernel does so
@@ -183,7 +198,7 @@ func (s store) sharedLeftovers() ([]string, error) {
 	if n, known, _ := s.loadNetwork(); known && len(records) == 0 {
 		found = append(found, "network "+n.Bridge)
 	}
-	links, err := netlink.LinkList()
+	links, err := dump(netlink.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list network links: %w", err)
 	}

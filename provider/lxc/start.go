@@ -57,7 +57,7 @@ func (p *lxcProvider) start(ctx context.Context, r record, spec provider.Spec, r
 	if err != nil {
 		return err
 	}
-	if err := p.launch(ctx, r, spec.Folders); err != nil {
+	if err := p.launch(ctx, r, n.network, spec); err != nil {
 		return err
 	}
 	if err := p.verify(ctx, r, n.network, limits, report); err != nil {
@@ -79,7 +79,7 @@ func (p *lxcProvider) configure(r record, n network, spec provider.Spec) ([]sett
 	}
 	text, err := boxConfig{
 		record: r, net: n, hostname: spec.Hostname, limits: limits,
-		nesting: p.Nesting, raw: p.Raw, apparmor: hostHasAppArmor(), dir: p.store.box(r.ID),
+		nesting: p.Nesting, raw: p.Raw, apparmor: p.mode.appArmor(), mode: p.mode, dir: p.store.box(r.ID),
 	}.text()
 	if err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func (p *lxcProvider) connect(ctx context.Context, r *record, spec provider.Spec
 		return connection{}, err
 	}
 	defer unlock()
-	n, err := p.store.ensureNetwork(ctx)
+	n, err := p.mode.network(ctx, p.store)
 	if err != nil {
 		return connection{}, err
 	}
@@ -120,7 +120,7 @@ func (p *lxcProvider) connect(ctx context.Context, r *record, spec provider.Spec
 	if err := p.store.assignAddress(r, n); err != nil {
 		return connection{}, err
 	}
-	release, err := p.store.joinNetworks(r, spec)
+	release, err := p.mode.join(p.store, r, spec)
 	if err != nil {
 		return connection{}, err
 	}
@@ -141,23 +141,16 @@ func (p *lxcProvider) disconnect() error {
 		return err
 	}
 	defer unlock()
-	return p.store.leavePrivate()
+	return p.mode.leave(p.store)
 }
 
 // launch mounts the box's disk and boots it.
-func (p *lxcProvider) launch(ctx context.Context, r record, folders []provider.Folder) error {
-	d := disk{own: p.store.file(r.ID, "disk"), idBase: r.IDBase, path: p.store.boxes()}
-	d.folders = func() ([]tree, error) { return p.cloneFolders(ctx, folders, r.IDBase) }
-	for _, layer := range r.Layers {
-		d.layers = append(d.layers, p.store.layer(layer))
-	}
+func (p *lxcProvider) launch(ctx context.Context, r record, n network, spec provider.Spec) error {
 	// LXC wants its -P to be passable by the box's root.
 	if err := os.Chmod(p.store.boxes(), 0o711); err != nil {
 		return err
 	}
-	err := inMountNamespace(ctx, d, func() error {
-		return p.tools.start(ctx, r.ID, p.store.file(r.ID, "lxc.log"), p.store.file(r.ID, "monitor.pid"))
-	})
+	err := p.mode.boot(ctx, p, r, n, spec)
 	if err == nil {
 		return nil
 	}
@@ -171,6 +164,15 @@ func (p *lxcProvider) launch(ctx context.Context, r record, folders []provider.F
 	return errors.Join(fmt.Errorf("start box %s: %w", r.ID, err), p.Stop(cleanup, r.ID, 0, nil))
 }
 
+// disk returns what the box's root filesystem is made of, without folders.
+func (p *lxcProvider) disk(r record) disk {
+	d := disk{own: p.store.file(r.ID, "disk"), idBase: r.IDBase, path: p.store.boxes()}
+	for _, layer := range r.Layers {
+		d.layers = append(d.layers, p.store.layer(layer))
+	}
+	return d
+}
+
 // verify reads every limit back from the kernel, and finds out whether the box
 // is cut off by somebody's firewall.
 func (p *lxcProvider) verify(ctx context.Context, r record, n network, limits []setting, report provider.Report) error {
@@ -178,10 +180,7 @@ func (p *lxcProvider) verify(ctx context.Context, r record, n network, limits []
 	if err != nil {
 		return err
 	}
-	if err := r.useAddresses(pid); err != nil {
-		return err
-	}
-	warning, err := checkForwarding(ctx, n, pid)
+	warning, err := p.mode.reached(ctx, r, n, pid)
 	if err != nil {
 		return err
 	}

@@ -17,12 +17,15 @@ func (p *lxcProvider) Stop(ctx context.Context, id string, grace time.Duration, 
 	if err != nil {
 		return err
 	}
-	state, _, err := p.tools.info(ctx, id)
+	state, pid, err := p.tools.info(ctx, id)
 	if err != nil {
 		return err
 	}
 	if state != "STOPPED" {
 		err := p.thaw(ctx, id, state)
+		if grace > 0 && pid != 0 && err == nil {
+			awaitHandler(ctx, pid)
+		}
 		if err == nil {
 			err = p.tools.stop(ctx, id, grace)
 		}
@@ -76,7 +79,7 @@ func (p *lxcProvider) remove(id string) error {
 	if err := os.Rename(p.store.box(id), filepath.Join(gone, id)); err != nil {
 		return fmt.Errorf("destroy box %s: %w", id, err)
 	}
-	if err := errors.Join(p.store.leavePrivate(), p.store.releaseNetwork()); err != nil {
+	if err := errors.Join(p.mode.leave(p.store), p.mode.release(p.store)); err != nil {
 		return fmt.Errorf("destroy box %s: %w", id, err)
 	}
 	return errors.Join(p.store.sweep(), p.store.releaseKept())

@@ -22,6 +22,8 @@ import (
 //	networks/BRIDGE.json a private network; BRIDGE.lock while it is made or removed
 //	images/KEY.json      image name and recipe -> layer
 //	layers/DIGEST/       immutable trees; .new-* while they are made
+//	cache/PROJECT/apt/   packages that the project's boxes share; written by them
+//	run/                 locks of LXC's tools, for a user's boxes
 //	boxes/               mode 0711 for the boxes' roots; what is in it is private
 //	boxes/ID/box.json    the record of a box, written before anything else of it
 //	boxes/ID/config      LXC configuration, rewritten at every start
@@ -39,6 +41,7 @@ func (s store) layers() string                 { return filepath.Join(s.root, "l
 func (s store) images() string                 { return filepath.Join(s.root, "images") }
 func (s store) networkFile() string            { return filepath.Join(s.root, "network.json") }
 func (s store) upper(id string) string         { return filepath.Join(s.root, "boxes", id, "disk", "upper") }
+func (s store) runtime() string                { return filepath.Join(s.root, "run") }
 func (s store) lock() (unlock func(), e error) { return flock(filepath.Join(s.root, "lock")) }
 
 // layer returns the folder of a layer, of an image or of a checkpoint.
@@ -128,12 +131,17 @@ func (s store) records() ([]record, error) {
 
 // writeJSON replaces path atomically, readable by the owner only.
 func writeJSON(path string, v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
+	b, err := jsonOf(v)
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return renameio.WriteFile(path, append(b, '\n'), 0o600)
+	return renameio.WriteFile(path, b, 0o600)
+}
+
+func jsonOf(v any) ([]byte, error) {
+	b, err := json.MarshalIndent(v, "", "  ")
+	return append(b, '\n'), err
 }

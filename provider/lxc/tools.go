@@ -32,14 +32,24 @@ type tools interface {
 	info(ctx context.Context, id string) (state string, pid int, err error)
 }
 
-// lxcTools are the programs of the package lxc; path is their -P.
-type lxcTools struct{ path string }
+// lxcTools are the programs of the package lxc; path is their -P. runtime, if it
+// is not empty, is where they keep their locks instead of the system's place.
+type lxcTools struct{ path, runtime string }
+
+// environment is what the tools get of one, with this $PATH.
+func (t lxcTools) environment(path string) []string {
+	env := []string{"PATH=" + path, "LC_ALL=C"}
+	if t.runtime != "" {
+		env = append(env, "XDG_RUNTIME_DIR="+t.runtime)
+	}
+	return env
+}
 
 func (t lxcTools) start(ctx context.Context, id, log, pidFile string) error {
 	// lxc-start makes itself a daemon: it must outlive this process and
 	// everything that ends with it.
 	cmd := exec.CommandContext(ctx, "lxc-start", "-n", id, "-P", t.path, "-d", "-o", log, "-l", "NOTICE", "-p", pidFile)
-	cmd.Env = []string{"PATH=" + stageBin, "LC_ALL=C"}
+	cmd.Env = t.environment(stageBin)
 	return runTool(cmd)
 }
 
@@ -71,6 +81,12 @@ func (t lxcTools) info(ctx context.Context, id string) (string, int, error) {
 	if _, err := os.Stat(filepath.Join(t.path, id, "config")); errors.Is(err, fs.ErrNotExist) {
 		return "STOPPED", 0, nil // never configured, and lxc-info would know nothing of it
 	}
+	if pid, frozen, ok := runningInit(id); ok {
+		if frozen {
+			return "FROZEN", pid, ctx.Err()
+		}
+		return "RUNNING", pid, ctx.Err()
+	}
 	var out bytes.Buffer
 	if err := t.run(ctx, &out, "lxc-info", "-n", id, "-P", t.path, "-s", "-p"); err != nil {
 		return "", 0, err
@@ -101,7 +117,7 @@ func parseInfo(out string) (state string, pid int, err error) {
 // run runs a tool with the plugin's PATH.
 func (t lxcTools) run(ctx context.Context, out io.Writer, argv ...string) error {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
+	cmd.Env = t.environment(os.Getenv("PATH"))
 	cmd.Stdout = out
 	return runTool(cmd)
 }

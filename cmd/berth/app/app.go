@@ -27,11 +27,18 @@ func Main(args []string) int {
 		fmt.Fprintln(os.Stderr, builtin.Serve(args[3], args[4]))
 		return exitFailed
 	}
+	if len(args) >= 5 && args[1] == "plugin" && args[2] == "helper" { // what such a plugin starts
+		return builtin.Helper(args[3], args[4])
+	}
 	if len(args) == 3 && args[1] == forward.Command { // what `berth up` starts
 		return forward.Main()
 	}
 	d := &deps{ui: ui.New(os.Stdin, os.Stdout, os.Stderr)}
 	defer d.close()
+	if words, ok := completing(args); ok {
+		complete(d, words)
+		return exitOK
+	}
 	ctx, stop := interruptible(d)
 	defer stop()
 	a := newApp(d)
@@ -80,12 +87,13 @@ func newApp(d *deps) *cli.App {
 		},
 		Before: d.before,
 		Commands: []*cli.Command{
-			initCommand(d), validateCommand(d),
+			initCommand(d), validateCommand(d), fmtCommand(d), lockCommand(d), planCommand(d),
 			upCommand(d), provisionCommand(d), reloadCommand(d), haltCommand(d), destroyCommand(d),
 			suspendCommand(d), resumeCommand(d), resizeCommand(d),
 			snapshotCommand(d), forkCommand(d),
 			sshCommand(d), sshConfigCommand(d), cpCommand(d), rsyncCommand(d), statusCommand(d), portCommand(d),
-			pluginCommand(d), versionCommand(d),
+			globalStatusCommand(d), logsCommand(d), doctorCommand(d), setupCommand(d),
+			pluginCommand(d), completionCommand(d), manCommand(d), versionCommand(d),
 		},
 	}
 	setUp(a.Commands)

@@ -111,7 +111,7 @@ func (d *deps) engine(lenient bool) (*engine.Engine, error) {
 	e := &engine.Engine{
 		Envfile: file, Home: home, Project: project, Plugins: pluginsOf(d, home, file.Root),
 		UI: d.ui, Command: d.command, Host: engine.ReadHost(os.Getenv),
-		Processes: d.processes, Build: build(),
+		Processes: d.processes, Build: build(), PluginFile: d.pluginFile(home, file.Root),
 	}
 	return e, e.AddForks()
 }
@@ -163,6 +163,19 @@ func (d *deps) processes() []int {
 		return nil
 	}
 	return d.manager.Processes()
+}
+
+// pluginFile finds the binaries of external plugins.
+func (d *deps) pluginFile(home *state.Home, dir string) func(kind, name string) string {
+	return func(kind, name string) string {
+		all, _ := d.plugins(home, dir).List() // never fails
+		for _, p := range all {
+			if p.Kind == kind && p.Name == name {
+				return p.Path
+			}
+		}
+		return ""
+	}
 }
 
 func (d *deps) close() {

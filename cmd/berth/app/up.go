@@ -26,6 +26,8 @@ func upCommand(d *deps) *cli.Command {
 			&cli.BoolFlag{Name: "no-cache", Usage: "make new boxes from their bare image, and run all steps"},
 			&cli.BoolFlag{Name: "no-destroy-on-error", Usage: "keep a new box that does not boot, to look at it"},
 			&cli.StringFlag{Name: "on-error", Usage: "`WHAT` to do with a box in which a step fails: keep it, open a shell in it, or destroy it if it is new", Value: "keep"},
+			&cli.BoolFlag{Name: "frozen", Usage: "fail on any difference from Envfile.lock"},
+			&cli.BoolFlag{Name: "offline", Usage: "get nothing from the network; say what is missing"},
 			parallelFlag(),
 			&cli.DurationFlag{Name: "boot-timeout", Usage: "wait `TIME` for a box to answer, whatever the Envfile says"},
 		},
@@ -52,6 +54,8 @@ func upCommand(d *deps) *cli.Command {
 				NoCache:     c.Bool("no-cache"),
 				Keep:        c.Bool("no-destroy-on-error"),
 				BootTimeout: c.Duration("boot-timeout"),
+				Frozen:      c.Bool("frozen"),
+				Offline:     c.Bool("offline"),
 			})
 		},
 	}

@@ -38,6 +38,9 @@ func errorToPB(err error) *pluginpb.Error {
 			e.Codes = append(e.Codes, s.code)
 		}
 	}
+	for _, p := range problems(err) {
+		e.Problems = append(e.Problems, &pluginpb.Problem{Code: text(p.Code), Text: text(p.Text), Fix: text(p.Fix)})
+	}
 	var pa *provider.ArgError
 	if errors.As(err, &pa) {
 		e.ProviderArg = argToPB(pa.Arg, pa.Err)
@@ -72,6 +75,9 @@ func errorFromPB(e *pluginpb.Error) error {
 	if a := e.GetProvisionerArg(); a != nil {
 		causes = append(causes, &provisioner.ArgError{Arg: a.GetArg(), Err: causeFromPB(a)})
 	}
+	for _, p := range e.GetProblems() {
+		causes = append(causes, &provider.Problem{Code: p.GetCode(), Text: p.GetText(), Fix: p.GetFix()})
+	}
 	if x := e.GetExit(); x != nil {
 		causes = append(causes, &provisioner.ExitError{
 			Argv: fromBytes(x.GetArgv()), Status: int(x.GetStatus()), Signal: x.GetSignal(), Stderr: string(x.GetStderr()),
@@ -83,11 +89,28 @@ func errorFromPB(e *pluginpb.Error) error {
 		}
 	}
 	for _, c := range causes {
-		if c.Error() == e.GetText() && coversCodes(c, e.GetCodes()) {
+		if c.Error() == e.GetText() && coversCodes(c, e.GetCodes()) && len(e.GetProblems()) < 2 {
 			return c
 		}
 	}
 	return &farError{text: e.GetText(), causes: causes}
+}
+
+// problems returns all problems in err's tree: a host can have several.
+func problems(err error) []*provider.Problem {
+	if p, ok := err.(*provider.Problem); ok {
+		return []*provider.Problem{p}
+	}
+	var all []*provider.Problem
+	switch err := err.(type) {
+	case interface{ Unwrap() error }:
+		all = problems(err.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, e := range err.Unwrap() {
+			all = append(all, problems(e)...)
+		}
+	}
+	return all
 }
 
 // causeFromPB returns what an ArgError wraps; never nil, on which its Error

@@ -135,6 +135,46 @@ func (s *providerServer) SetHosts(ctx context.Context, r *pluginpb.HostsRequest)
 	})
 }
 
+func (s *providerServer) Examine(ctx context.Context, r *pluginpb.ConfigRequest) (*pluginpb.ExamineResponse, error) {
+	p, err := configuredAs[provider.Examiner](s, r.GetConfig(), "examine the host")
+	if err != nil {
+		return &pluginpb.ExamineResponse{Error: errorToPB(err)}, nil
+	}
+	hops, err := p.Examine(ctx)
+	return &pluginpb.ExamineResponse{Hops: each(hops, hopToPB), Error: errorToPB(err)}, nil
+}
+
+// what an imager can do, for messages
+const tellImages = "tell what its images are"
+
+func (s *providerServer) FetchImage(stream workStream) error {
+	return serveWork(stream, func(ctx context.Context, r *workRequest, report provider.Report) error {
+		p, err := configuredAs[provider.Imager](s, r.GetConfig(), tellImages)
+		if err != nil {
+			return err
+		}
+		return p.FetchImage(ctx, r.GetSpec().GetImage(), report)
+	})
+}
+
+func (s *providerServer) Image(ctx context.Context, r *pluginpb.ImageRequest) (*pluginpb.ImageResponse, error) {
+	p, err := configuredAs[provider.Imager](s, r.GetConfig(), tellImages)
+	if err != nil {
+		return &pluginpb.ImageResponse{Error: errorToPB(err)}, nil
+	}
+	image, err := p.Image(ctx, r.GetName())
+	return &pluginpb.ImageResponse{Image: imageToPB(image), Error: errorToPB(err)}, nil
+}
+
+// configuredAs makes a value with the block's arguments that has a capability.
+func configuredAs[C any](s *providerServer, config []byte, what string) (c C, err error) {
+	p, err := s.configured(config)
+	if err != nil {
+		return c, err
+	}
+	return capable[C](p, what)
+}
+
 // keepDisks says what a Checkpointer does.
 const keepDisks = "keep the disks of boxes"
 
@@ -150,11 +190,7 @@ func (s *providerServer) Checkpoint(stream workStream) error {
 
 func (s *providerServer) Restore(stream workStream) error {
 	return serveWork(stream, func(ctx context.Context, r *workRequest, report provider.Report) error {
-		p, err := s.configured(r.GetConfig())
-		if err != nil {
-			return err
-		}
-		c, err := capable[provider.Checkpointer](p, keepDisks)
+		c, err := configuredAs[provider.Checkpointer](s, r.GetConfig(), keepDisks)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,236 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/google/renameio/v2"
+)
+
+// ownFile is a file that is setup's, whole.
+type ownFile struct {
+	h    *host
+	name string
+	text string
+	// then is run when it has been written or removed.
+	then []string
+}
+
+func (f ownFile) missing(why string) ([]change, error) {
+	b, err := os.ReadFile(f.h.path(f.name))
+	if err == nil && string(b) == f.text {
+		return nil, nil
+	}
+	if err == nil && !f.h.done.Files[f.name] {
+		return nil, fmt.Errorf("%s is there and not setup's: look at it, and move it away", f.name)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return []change{{fmt.Sprintf("write %s: %s", f.name, why), func(ctx context.Context) error {
+		if err := f.h.done.wrote(f.name); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(f.h.path(f.name)), 0o755); err != nil {
+			return err
+		}
+		if err := renameio.WriteFile(f.h.path(f.name), []byte(f.text), 0o644); err != nil {
+			return err
+		}
+		return f.h.run(ctx, f.then...)
+	}}}, nil
+}
+
+func (f ownFile) undo() ([]change, error) {
+	if !f.h.done.Files[f.name] || !f.h.done.last(f.h.user.name) {
+		return nil, nil
+	}
+	return []change{{"remove " + f.name, func(ctx context.Context) error {
+		if err := f.h.removeOwn(f.name); err != nil {
+			return err
+		}
+		_ = os.Remove(filepath.Dir(f.h.path(f.name))) // others may have files in it
+		return f.h.run(ctx, f.then...)
+	}}}, nil
+}
+
+var reloadSystemd = []string{"systemctl", "daemon-reload"}
+
+// delegation lets users' own systemd hand on all controllers that limits need; by
+// default those for CPU sets and disks stay with the system's.
+type delegation struct{ h *host }
+
+func (d delegation) file() ownFile {
+	return ownFile{d.h, "/etc/systemd/system/user@.service.d/50-berth.conf",
+		"# Written by berth setup; berth setup --undo removes it.\n[Service]\nDelegate=cpu cpuset io memory pids\n", reloadSystemd}
+}
+
+func (d delegation) missing() ([]change, error) {
+	if !d.h.booted {
+		return nil, nil
+	}
+	return d.file().missing("boxes' limits on CPU sets and disks are handed on to users, from their next login on")
+}
+
+func (d delegation) undo() ([]change, error) { return d.file().undo() }
+
+// delegated says what to do when the user's systemd began before it was to hand
+// controllers on.
+func (h *host) delegated() []string {
+	id := strconv.Itoa(h.user.uid)
+	b, err := os.ReadFile("/sys/fs/cgroup/user.slice/user-" + id + ".slice/user@" + id + ".service/cgroup.controllers")
+	if err != nil {
+		return nil // it does not run, or the controllers are in v1
+	}
+	has := strings.Fields(string(b))
+	for _, controller := range []string{"cpu", "cpuset", "io", "memory", "pids"} {
+		if !slices.Contains(has, controller) {
+			return []string{"Limits on " + controller + " hold once the user's systemd has begun anew: reboot, or, while nothing of " +
+				h.user.name + " runs: sudo systemctl restart user@" + id}
+		}
+	}
+	return nil
+}
+
+// linger keeps the user's systemd, and with it the boxes, when nobody is logged in.
+type linger struct{ h *host }
+
+func (l linger) missing() ([]change, error) {
+	if !l.h.booted {
+		return nil, nil
+	}
+	if _, err := os.Stat(l.h.path("/var/lib/systemd/linger/" + l.h.user.name)); err == nil {
+		return nil, nil
+	}
+	return []change{{fmt.Sprintf("keep the boxes of %s running after the logout (loginctl enable-linger)", l.h.user.name), func(ctx context.Context) error {
+		l.h.done.of(l.h.user.name).Linger = true
+		if err := l.h.done.save(); err != nil {
+			return err
+		}
+		return l.h.run(ctx, "loginctl", "enable-linger", l.h.user.name)
+	}}}, nil
+}
+
+func (l linger) undo() ([]change, error) {
+	if u := l.h.done.Users[l.h.user.name]; u == nil || !u.Linger {
+		return nil, nil
+	}
+	return []change{{"end what runs of " + l.h.user.name + " at the logout (loginctl disable-linger)", func(ctx context.Context) error {
+		if err := l.h.run(ctx, "loginctl", "disable-linger", l.h.user.name); err != nil {
+			return err
+		}
+		l.h.done.of(l.h.user.name).Linger = false
+		return l.h.done.save()
+	}}}, nil
+}
+
+// unit makes the networks again at every boot. The package of Berth brings the
+// unit along; a berth from elsewhere gets one of its own.
+type unit struct{ h *host }
+
+const unitName = "berth-network.service"
+
+func (u unit) file(program string) ownFile {
+	return ownFile{u.h, "/etc/systemd/system/" + unitName, fmt.Sprintf(`# Written by berth setup; berth setup --undo removes it.
+[Unit]
+Description=Networks of users' Berth boxes
+Documentation=man:berth(1)
+After=network-pre.target nftables.service firewalld.service
+Before=user.slice
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=%s setup network
+
+[Install]
+WantedBy=multi-user.target
+`, program), reloadSystemd}
+}
+
+func (u unit) missing() ([]change, error) {
+	if !u.h.booted {
+		return nil, nil
+	}
+	var all []change
+	if !u.packaged() {
+		program, err := os.Executable()
+		if err == nil {
+			err = onlyRoots(program)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if all, err = u.file(program).missing("the networks come back after a reboot"); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := os.Lstat(u.h.path("/etc/systemd/system/multi-user.target.wants/" + unitName)); err == nil {
+		return all, nil
+	}
+	return append(all, change{"enable " + unitName, func(ctx context.Context) error {
+		u.h.done.Enabled = append(u.h.done.Enabled, unitName)
+		if err := u.h.done.save(); err != nil {
+			return err
+		}
+		return u.h.run(ctx, "systemctl", "enable", "--now", unitName)
+	}}), nil
+}
+
+// packaged reports whether the distribution's package brings the unit.
+func (u unit) packaged() bool {
+	for _, dir := range []string{"/usr/lib/systemd/system/", "/lib/systemd/system/"} {
+		if _, err := os.Stat(u.h.path(dir + unitName)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (u unit) undo() ([]change, error) {
+	if !u.h.done.last(u.h.user.name) {
+		return nil, nil
+	}
+	var all []change
+	if slices.Contains(u.h.done.Enabled, unitName) {
+		all = append(all, change{"disable " + unitName, func(ctx context.Context) error {
+			if err := u.h.run(ctx, "systemctl", "disable", "--now", unitName); err != nil {
+				return err
+			}
+			u.h.done.Enabled = nil
+			return u.h.done.save()
+		}})
+	}
+	file, err := u.file("").undo()
+	return append(all, file...), err
+}
+
+// onlyRoots refuses a program that somebody else than root could replace: root
+// would run it at every boot.
+func onlyRoots(program string) error {
+	for at := program; ; at = filepath.Dir(at) {
+		st, err := os.Stat(at)
+		if err != nil {
+			return err
+		}
+		sys, ok := st.Sys().(*syscall.Stat_t)
+		if !ok || sys.Uid != 0 || st.Mode().Perm()&0o022 != 0 {
+			return fmt.Errorf("root is to run %s at every boot, and %s can be changed by others: "+
+				"install it first (sudo install %[1]s /usr/local/bin/berth) and run: sudo /usr/local/bin/berth setup", program, at)
+		}
+		if at == "/" {
+			return nil
+		}
+		if !strings.HasPrefix(at, "/") {
+			return fmt.Errorf("%s is not an absolute path", program)
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package lxc
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// userCgroup is the name of the cgroups that setup makes for a user on hosts
+// without systemd, one in each hierarchy.
+func userCgroup(uid int) string { return "berth.user." + strconv.Itoa(uid) }
+
+// userCgroups returns those that there are and that the user may enter. In v2 a
+// process moves only between cgroups below one that is its user's.
+func userCgroups(uid int) []string {
+	all, err := mounts()
+	if err != nil {
+		return nil
+	}
+	var dirs []string
+	for _, m := range all {
+		if m.fsType != "cgroup" {
+			continue
+		}
+		if dir := filepath.Join(m.point, userCgroup(uid)); unix.Access(filepath.Join(dir, "cgroup.procs"), unix.W_OK) == nil {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}
+
+// MissingUserCgroups returns the v1 cgroups that a user needs on this host and
+// does not have. Where controllers are in v2, systemd hands them on.
+func MissingUserCgroups(uid int) ([]string, error) {
+	dirs, err := wantedCgroups(uid)
+	return slices.DeleteFunc(dirs, func(dir string) bool {
+		var st unix.Stat_t
+		return unix.Stat(filepath.Join(dir, "cgroup.procs"), &st) == nil && int(st.Uid) == uid
+	}), err
+}
+
+func wantedCgroups(uid int) ([]string, error) {
+	all, err := mounts()
+	if err != nil {
+		return nil, err
+	}
+	var dirs []string
+	for _, m := range all {
+		if m.fsType == "cgroup" {
+			dirs = append(dirs, filepath.Join(m.point, userCgroup(uid)))
+		}
+	}
+	return dirs, nil
+}
+
+// MakeUserCgroup makes one of them the user's.
+func MakeUserCgroup(dir string, uid, gid int) error {
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make the cgroup of user %d: %w", uid, err)
+	}
+	// An empty list is that of a new cpuset, in which nothing can run.
+	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+		b, err := os.ReadFile(filepath.Join(filepath.Dir(dir), file))
+		if err != nil {
+			continue // of another controller
+		}
+		if err := os.WriteFile(filepath.Join(dir, file), b, 0); err != nil {
+			return fmt.Errorf("make the cgroup of user %d: %w", uid, err)
+		}
+	}
+	for _, name := range []string{"", "cgroup.procs", "tasks"} {
+		if err := os.Chown(filepath.Join(dir, name), uid, gid); err != nil {
+			return fmt.Errorf("give the cgroup to user %d: %w", uid, err)
+		}
+	}
+	return nil
+}
+
+// HasUserCgroups reports whether there is one.
+func HasUserCgroups(uid int) (bool, error) {
+	dirs, err := wantedCgroups(uid)
+	return slices.ContainsFunc(dirs, func(dir string) bool {
+		_, err := os.Stat(dir)
+		return err == nil
+	}), err
+}
+
+// RemoveUserCgroups removes a user's cgroups.
+func RemoveUserCgroups(uid int) error {
+	dirs, err := wantedCgroups(uid)
+	errs := []error{err}
+	for _, dir := range dirs {
+		errs = append(errs, removeCgroup(dir))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,227 @@
+package lxc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/provider"
+)
+
+// userMode makes boxes as a user: this process is root in a user namespace, and
+// what that cannot do is asked of the process outside (outside.go). All boxes of
+// a user have the same ids.
+type userMode struct{ uid int }
+
+// minUserKernel is the first kernel that lets users mount overlayfs in their own
+// namespaces (kernel commit 459c7c565ac3, "ovl: unprivieged mounts").
+var minUserKernel = [2]int{5, 11}
+
+// killTimeout bounds what is asked of the process outside where no context is.
+const killTimeout = 5 * time.Second
+
+func newUserMode() mode {
+	uid, err := strconv.Atoi(os.Getenv(outsideVar))
+	if err != nil {
+		return strandedMode{}
+	}
+	// LXC's tools look for a box's v1 cgroups below their own.
+	for _, dir := range userCgroups(uid) {
+		_ = moveInto(dir) // a tool that then fails says so
+	}
+	return userMode{uid}
+}
+
+// ask has the process outside do something.
+func (userMode) ask(ctx context.Context, do string, with any) error {
+	o, err := outsideProcess()
+	if err != nil {
+		return err
+	}
+	return o.ask(ctx, do, with)
+}
+
+func (m userMode) check(ctx context.Context, s store) []string {
+	var problems []string
+	if major, minor, release := kernelVersion(); major < minUserKernel[0] || major == minUserKernel[0] && minor < minUserKernel[1] {
+		problems = append(problems, fmt.Sprintf("the kernel is %s, and boxes without root need %d.%d or later (overlayfs in user namespaces)",
+			release, minUserKernel[0], minUserKernel[1]))
+	}
+	if _, err := UserNIC(); err != nil {
+		problems = append(problems, err.Error())
+	}
+	if _, err := os.Stat(stage); err != nil {
+		problems = append(problems, stage+" is not there: it is made at every boot"+fixNetwork)
+	}
+	if _, err := m.network(ctx, s); err != nil {
+		problems = append(problems, err.Error())
+	}
+	if err := m.ask(ctx, "check", nil); err != nil {
+		problems = append(problems, err.Error())
+	}
+	return problems
+}
+
+// userTools: LXC's own place for locks is root's.
+func userTools(s store) lxcTools { return lxcTools{path: s.boxes(), runtime: s.runtime()} }
+
+func (userMode) tools(s store) lxcTools { return userTools(s) }
+
+// leaseIDs: the box's ids are those of this process's namespace.
+func (userMode) leaseIDs(store, []record) (uint32, error) { return 0, nil }
+
+func (m userMode) configure(r record, _ network, set func(key, value string)) {
+	for _, span := range keptSpans {
+		set("lxc.idmap", fmt.Sprintf("u %d %d %d", span[0], span[0], span[1]))
+		set("lxc.idmap", fmt.Sprintf("g %d %d %d", span[0], span[0], span[1]))
+	}
+	set("lxc.cgroup.relative", "1")
+	set("lxc.net.0.type", "empty")
+	set("lxc.hook.start-host", hookCommand)
+}
+
+// appArmor: profiles are root's to load.
+func (userMode) appArmor() string {
+	if hostHasAppArmor() {
+		return "unconfined"
+	}
+	return ""
+}
+
+func (m userMode) checkFolders(ctx context.Context, p *lxcProvider, folders []provider.Folder) error {
+	return m.ask(ctx, "folders", bootOrder{Root: p.store.root, Folders: folders})
+}
+
+func (m userMode) boot(ctx context.Context, p *lxcProvider, r record, n network, spec provider.Spec) error {
+	return m.ask(ctx, "boot", bootOrder{ID: r.ID, Root: p.store.root, Layers: r.Layers, Folders: spec.Folders, Links: userLinks(r, n)})
+}
+
+// reached: the hook has done it all, and a user may not look at firewalls.
+func (userMode) reached(context.Context, record, network, int) (string, error) { return "", nil }
+
+func (m userMode) tell(r record, pid int, block string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
+	defer cancel()
+	return m.ask(ctx, "tell", tellOrder{ID: r.ID, PID: pid, Block: block})
+}
+
+// kill: the user owns the namespaces of all its boxes, and so may end what is in
+// them; the root of another namespace may not.
+func (m userMode) kill(pid int) {
+	ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
+	defer cancel()
+	_ = m.ask(ctx, "kill", pid) // whoever waits for its end sees whether it worked
+}
+
+func (m userMode) above(s store, id string) []string {
+	b, err := os.ReadFile(s.file(id, "cgroup"))
+	if err != nil {
+		return nil // never started
+	}
+	return []string{strings.TrimSpace(string(b))}
+}
+
+// outside is the process outside.
+type outside struct {
+	ids  userIDs
+	self string // this program
+}
+
+// do does what is asked for.
+func (o *outside) do(ctx context.Context, r request) error {
+	switch r.Do {
+	case "check":
+		_, err := launchCommand(ctx, o.self, "check")
+		return err
+	case "folders":
+		order, err := decode[bootOrder](r.With)
+		if err == nil {
+			_, err = openFolders(order.Root, order.Folders)
+		}
+		return err
+	case "boot":
+		order, err := decode[bootOrder](r.With)
+		if err != nil {
+			return err
+		}
+		cmd, err := launchCommand(ctx, o.self, order.ID)
+		if err != nil {
+			return err
+		}
+		cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
+		return runHelper(cmd, order)
+	case "tell":
+		order, err := decode[tellOrder](r.With)
+		if err != nil {
+			return err
+		}
+		return order.enter(ctx, o.self)
+	case "kill":
+		pid, err := decode[int](r.With)
+		if err != nil || pid <= 1 {
+			return errors.Join(errors.New("end a process: it has no number"), err)
+		}
+		return unix.Kill(pid, unix.SIGKILL)
+	}
+	return fmt.Errorf("the plugin asks for %q, which is not known", r.Do)
+}
+
+// tellOrder is what a box's hosts file is to hold.
+type tellOrder struct {
+	ID    string `json:"id"`
+	PID   int    `json:"pid"` // the box's first process
+	Block string `json:"block"`
+}
+
+// enter runs the helper in the box's user namespace, as its root.
+func (t tellOrder) enter(ctx context.Context, self string) error {
+	cmd := exec.CommandContext(ctx, "nsenter", append([]string{"--target", strconv.Itoa(t.PID), "--user", "--setuid", "0", "--setgid", "0",
+		"--", self}, helperArgs("tell")...)...)
+	return runHelper(cmd, t)
+}
+
+// helpTell writes a box's hosts file, with no more rights than the box's root has.
+func helpTell() error {
+	order, err := readInput[tellOrder](os.Stdin)
+	if err != nil {
+		return err
+	}
+	root, err := order.root()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(root)
+	return editBeneath(root, "etc", "hosts", func(text string) (string, bool) { return replaceBlock(text, order.Block) })
+}
+
+// root opens the root folder of the box whose user namespace this process is in.
+func (t tellOrder) root() (int, error) {
+	proc, err := unix.Open("/proc/"+strconv.Itoa(t.PID), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("find its first process: %w", err)
+	}
+	defer unix.Close(proc) // until then what is opened beneath it is of one process
+	b, err := os.ReadFile(fmt.Sprintf("/proc/self/fd/%d/cgroup", proc))
+	if err != nil {
+		return -1, fmt.Errorf("find its cgroups: %w", err)
+	}
+	ours := slices.ContainsFunc(strings.Split(string(b), "\n"), func(line string) bool {
+		return strings.Contains(line+"/", "/"+payloadCgroup(t.ID)+"/")
+	})
+	if !ours {
+		return -1, fmt.Errorf("process %d is not of this box", t.PID)
+	}
+	root, err := unix.Openat(proc, "root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open its root folder: %w", err)
+	}
+	return root, nil
+}
