@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,8 +18,28 @@ import (
 	"github.com/berth-dev/berth/provider/lxc"
 )
 
+// TestMain builds berth for the scripts, which call it hundreds of times, with
+// plugins that are berth again: the test binary itself, with the race detector
+// in it, would take ten times as long to start. What runs concurrently has tests
+// of its own in the packages.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"berth": main})
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "berth-scripts-*")
+		if err == nil {
+			defer os.RemoveAll(dir)
+			var out []byte
+			out, err = exec.Command("go", "build", "-tags", "grpcnotrace", "-o", filepath.Join(dir, "berth"), ".").CombinedOutput()
+			os.Stderr.Write(out)
+		}
+		if err == nil {
+			err = errors.Join(os.Chmod(dir, 0o755), os.Setenv("PATH", dir+":"+os.Getenv("PATH")))
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "build berth for the scripts:", err)
+			return 1
+		}
+		return m.Run()
+	}())
 }
 
 // TestScripts runs what users type: testdata/script/VERB/*.txtar. Scripts in

@@ -20,6 +20,7 @@ type bench struct {
 	id               string // of the first box, once findBox has looked
 	runs             int
 	rows             []row
+	notes            []string
 }
 
 // row is one thing that was measured.

@@ -30,8 +30,34 @@ var least = map[string]int64{
 	"kernel.unprivileged_userns_clone": 1,
 }
 
+// overlay is the module of overlayfs, which a user's mount does not load.
+func (k kernel) overlay() ownFile {
+	return ownFile{k.h, "/etc/modules-load.d/berth.conf",
+		"# Written by berth setup; berth setup --undo removes it.\noverlay\n", []string{"modprobe", "overlay"}}
+}
+
+// needsOverlay reports whether overlayfs is not there, or only as long as the
+// module that it is stays loaded.
+func (k kernel) needsOverlay() (bool, error) {
+	b, err := os.ReadFile(k.h.path("/proc/filesystems"))
+	if err != nil || !strings.Contains(string(b), "\toverlay\n") {
+		return true, err
+	}
+	_, err = os.Stat(k.h.path("/sys/module/overlay/initstate"))
+	return err == nil, nil
+}
+
 func (k kernel) missing() ([]change, error) {
+	needs, err := k.needsOverlay()
+	if err != nil {
+		return nil, err
+	}
 	var all []change
+	if needs {
+		if all, err = k.overlay().missing("the kernel's overlayfs is there, now and after a reboot"); err != nil {
+			return nil, err
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(least)) {
 		is, err := k.read(name)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -88,10 +114,12 @@ func (k kernel) writeFile() error {
 }
 
 func (k kernel) undo() ([]change, error) {
-	if len(k.h.done.Sysctls) == 0 || !k.h.done.last(k.h.user.name) {
-		return nil, nil
+	module := k.overlay()
+	module.then = []string{"true"} // the module stays until the reboot: others may use it
+	all, err := module.undo()
+	if err != nil || len(k.h.done.Sysctls) == 0 || !k.h.done.last(k.h.user.name) {
+		return all, err
 	}
-	var all []change
 	for _, name := range slices.Sorted(maps.Keys(k.h.done.Sysctls)) {
 		before := k.h.done.Sysctls[name]
 		all = append(all, change{fmt.Sprintf("set the sysctl %s back to %s", name, before), func(context.Context) error {

@@ -57,7 +57,9 @@ func (f ownFile) undo() ([]change, error) {
 		if err := f.h.removeOwn(f.name); err != nil {
 			return err
 		}
-		_ = os.Remove(filepath.Dir(f.h.path(f.name))) // others may have files in it
+		if dir := filepath.Dir(f.name); strings.HasSuffix(dir, ".service.d") {
+			_ = os.Remove(f.h.path(dir)) // others may have files in it
+		}
 		return f.h.run(ctx, f.then...)
 	}}}, nil
 }

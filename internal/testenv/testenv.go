@@ -55,7 +55,8 @@ func listed(variable, name string) bool {
 }
 
 // Has tells whether the machine has what is named "root", "lxc", "sshd", "net",
-// "nft", "nsenter", "iptables-nft", "iptables-legacy", "sudo" or "bash", and what
+// "nft", "nsenter", "iptables-nft", "iptables-legacy", "sudo", "useradd" or "bash",
+// and what
 // is missing if not.
 func Has(name string) (ok bool, reason string) {
 	switch name {
@@ -78,7 +79,7 @@ func Has(name string) (ok bool, reason string) {
 		}
 	case "net":
 		return hasNet()
-	case "sudo", "bash", "nft", "nsenter", "iptables-nft", "iptables-legacy":
+	case "sudo", "bash", "useradd", "nft", "nsenter", "iptables-nft", "iptables-legacy":
 		if _, err := exec.LookPath(name); err != nil {
 			return false, name + " not found"
 		}

@@ -27,8 +27,9 @@ type keeper struct {
 	cutoff  int64
 	final   bool // the box stands still
 	links   map[linkKey]string
-	size    int64 // bytes copied
-	noClone bool  // the filesystem has no reflinks
+	size    int64  // bytes copied
+	noClone bool   // the filesystem has no reflinks
+	attrs   string // begins the names of overlayfs's attributes
 	buf     []byte
 }
 

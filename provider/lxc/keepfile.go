@@ -9,12 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// overlayAttrs begin the names of overlayfs's own attributes. Those of an
-// overlay in the box are escaped, and part of its files.
-const (
-	overlayAttrs        = "trusted.overlay."
-	escapedOverlayAttrs = "trusted.overlay.overlay."
-)
+// overlayAttrs begins the names of overlayfs's own attributes. A user's overlay
+// has others than the host's root's (overlayfs.rst, "userxattr").
+func (p *lxcProvider) overlayAttrs() string {
+	if _, root := p.mode.(rootMode); root {
+		return "trusted.overlay."
+	}
+	return "user.overlay."
+}
 
 // copy copies what is not a folder into the layer.
 func (k *keeper) copy(u int, name string, st *unix.Stat_t, o *outDir) error {
@@ -172,16 +174,37 @@ func copyRange(dst, src int, at, length int64) error {
 	from, to := at, at
 	for length > 0 {
 		n, err := unix.CopyFileRange(src, &from, dst, &to, int(min(length, 1<<30)), 0)
-		if errors.Is(err, unix.EINTR) {
+		switch {
+		case errors.Is(err, unix.EINTR):
 			continue
-		}
-		if err != nil {
+		case errors.Is(err, unix.EXDEV), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS):
+			return copySlowly(dst, src, from, length)
+		case err != nil:
 			return err
-		}
-		if n == 0 {
+		case n == 0:
 			return nil
 		}
 		length -= int64(n)
+	}
+	return nil
+}
+
+// copySlowly is for filesystems between which the kernel does not copy.
+func copySlowly(dst, src int, at, length int64) error {
+	buf := make([]byte, min(length, 1<<20))
+	for length > 0 {
+		n, err := unix.Pread(src, buf[:min(length, int64(len(buf)))], at)
+		if err != nil || n == 0 {
+			return err
+		}
+		for part := buf[:n]; len(part) > 0; {
+			m, err := unix.Pwrite(dst, part, at)
+			if err != nil {
+				return err
+			}
+			part = part[m:]
+			at, length = at+int64(m), length-int64(m)
+		}
 	}
 	return nil
 }
@@ -194,7 +217,7 @@ func (k *keeper) attributes(u int, o *outDir, st *unix.Stat_t) error {
 	if !o.opaque {
 		return nil
 	}
-	if err := unix.Fsetxattr(o.fd, overlayAttrs+"opaque", []byte("y"), 0); err != nil {
+	if err := unix.Fsetxattr(o.fd, k.attrs+"opaque", []byte("y"), 0); err != nil {
 		return fmt.Errorf("hide what is beneath /%s: %w", o.path, err)
 	}
 	return nil
@@ -228,7 +251,8 @@ func procPath(dir int, name string) string {
 }
 
 // copyXattrs copies extended attributes, ACLs and capabilities among them. Those
-// of overlayfs describe a file's place in its stack of layers, and stay behind.
+// of overlayfs describe a file's place in its stack of layers, and stay behind;
+// those of an overlay in the box are escaped, and part of its files.
 func (k *keeper) copyXattrs(src, dst string) error {
 	if k.buf == nil {
 		k.buf = make([]byte, 2*64<<10) // XATTR_LIST_MAX and XATTR_SIZE_MAX, xattr(7)
@@ -242,7 +266,7 @@ func (k *keeper) copyXattrs(src, dst string) error {
 		return fmt.Errorf("list extended attributes: %w", err)
 	}
 	for _, name := range strings.Split(strings.TrimSuffix(string(list[:n]), "\x00"), "\x00") {
-		if own, ok := strings.CutPrefix(name, overlayAttrs); ok && !strings.HasPrefix(name, escapedOverlayAttrs) {
+		if own, ok := strings.CutPrefix(name, k.attrs); ok && !strings.HasPrefix(own, "overlay.") {
 			if own == "redirect" || own == "metacopy" {
 				return fmt.Errorf("its content is elsewhere in the overlay (%s), which Berth does not set up: restart the box", name)
 			}
@@ -264,7 +288,7 @@ func (k *keeper) copyXattrs(src, dst string) error {
 
 // hasOverlay reports whether a file has an attribute of overlayfs.
 func (k *keeper) hasOverlay(dir int, name, attr string) (bool, error) {
-	_, err := unix.Lgetxattr(procPath(dir, name), overlayAttrs+attr, make([]byte, 8))
+	_, err := unix.Lgetxattr(procPath(dir, name), k.attrs+attr, make([]byte, 8))
 	switch {
 	case err == nil:
 		return true, nil

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -34,11 +35,24 @@ func statusCommand(d *deps) *cli.Command {
 				for _, s := range all {
 					boxes = append(boxes, statusOf(s))
 				}
-				return writeJSON(d.ui.Out, map[string]any{"boxes": boxes})
+				return writeJSON(d.ui.Out, map[string]any{"mode": modeName(), "boxes": boxes})
 			}
-			return writeStatus(d.ui.Out, all)
+			if err := writeStatus(d.ui.Out, all); err != nil || modeName() == "root" {
+				return err
+			}
+			_, err = fmt.Fprintln(d.ui.Out, "\nThese are your own boxes, which run without root; those of root are other ones.")
+			return err
 		},
 	}
+}
+
+// modeName says whose boxes these are: root's, or those of a user, which run
+// without root's rights.
+func modeName() string {
+	if os.Geteuid() == 0 {
+		return "root"
+	}
+	return "rootless"
 }
 
 func jsonFlag() cli.Flag { return &cli.BoolFlag{Name: "json", Usage: "write JSON"} }

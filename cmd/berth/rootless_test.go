@@ -1,0 +1,248 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// setup runs `berth setup` as root.
+func setup(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command("berth", append([]string{"setup"}, args...)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("berth setup %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// prepare has setup prepare the host for a user, until the test ends.
+func prepare(t *testing.T, u hostUser) {
+	t.Helper()
+	t.Cleanup(func() {
+		u.destroyAll(t)
+		u.settled(t)
+		setup(t, "--user", u.name, "--undo")
+	})
+	setup(t, "--user", u.name)
+}
+
+const rootlessEnvfile = `
+defaults { image = "debian:bookworm" }
+box "db" {
+  network "back" { ip = "10.60.0.10/24" }
+}
+box "web" {
+  primary    = true
+  depends_on = ["db"]
+  resources {
+    cpus   = 1.5
+    memory = "300MiB"
+    pids   = 250
+  }
+  network "back" { ip = "10.60.0.11/24" }
+  forward "ssh" {
+    guest        = 22
+    host         = 22022
+    auto_correct = true
+  }
+  provisioner "shell" "mark" {
+    inline = "id -u >/root/provisioned"
+  }
+}
+`
+
+// A user who has never been root does all of a day's work.
+func TestRootless(t *testing.T) {
+	u := newHostUser(t, "berth-test-a")
+	dir := u.project(t, "shop", rootlessEnvfile)
+	if out, err := u.try(t, dir, "berth", "up"); err == nil || !strings.Contains(out, "sudo berth setup") {
+		t.Fatalf("up on a host that is not prepared: %v\n%s", err, out)
+	}
+	prepare(t, u)
+	u.giveImage(t)
+	u.run(t, dir, "berth", "up")
+	checkLimits(t, u.run(t, dir, "berth", "status", "--json"))
+	for command, want := range map[string]string{
+		"id -un":                                    "dev",
+		"sudo cat /root/provisioned":                "0",
+		"ping -c1 -W2 -q db >/dev/null; echo $?":    "0",
+		"stat -c %U /work/Envfile":                  "dev",
+		"touch /work/mine && stat -c %u /work/mine": "1000",
+	} {
+		if out := strings.TrimSpace(u.run(t, dir, "berth", "ssh", "-c", command)); out != want {
+			t.Errorf("%s: %q, want %q", command, out, want)
+		}
+	}
+	var st syscall.Stat_t
+	if err := syscall.Stat(filepath.Join(dir, "mine"), &st); err != nil || int(st.Uid) != u.uid || int(st.Gid) != u.gid {
+		t.Errorf("what the box's user made belongs to %d:%d, %v; want %d:%d", st.Uid, st.Gid, err, u.uid, u.gid)
+	}
+	checkForward(t, u, dir)
+	for _, command := range []string{"suspend", "resume", "halt", "up", "provision"} {
+		u.run(t, dir, "berth", command)
+	}
+	u.run(t, dir, "berth", "destroy", "-f")
+	u.settled(t)
+	u.noSudo(t)
+}
+
+// statusOf is what the test looks at in `berth status --json`.
+type statusOf struct {
+	Mode  string
+	Boxes []struct {
+		Name   string
+		Limits struct {
+			CPUs   float64 `json:"cpus"`
+			Memory int64   `json:"memory_bytes"`
+			PIDs   int64   `json:"pids"`
+		}
+	}
+}
+
+func checkLimits(t *testing.T, status string) {
+	t.Helper()
+	var s statusOf
+	if err := json.Unmarshal([]byte(status), &s); err != nil || s.Mode != "rootless" || len(s.Boxes) != 2 {
+		t.Fatalf("status: %v\n%s", err, status)
+	}
+	for _, b := range s.Boxes {
+		if l := b.Limits; b.Name == "web" && (l.CPUs != 1.5 || l.Memory != 300<<20 || l.PIDs != 250) {
+			t.Errorf("the kernel has the limits %+v", l)
+		}
+	}
+}
+
+// checkForward enters the box by its forward.
+func checkForward(t *testing.T, u hostUser, dir string) {
+	t.Helper()
+	var ports struct {
+		Ports []struct {
+			Host string `json:"host"`
+		} `json:"ports"`
+	}
+	out := u.run(t, dir, "berth", "port", "--json")
+	if err := json.Unmarshal([]byte(out), &ports); err != nil || len(ports.Ports) != 1 {
+		t.Fatalf("port: %v\n%s", err, out)
+	}
+	conn, err := net.DialTimeout("tcp", ports.Ports[0].Host, 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	banner := make([]byte, 4)
+	if _, err := io.ReadFull(conn, banner); err != nil || string(banner) != "SSH-" {
+		t.Errorf("the forward answers %q, %v", banner, err)
+	}
+}
+
+// Two users neither see nor reach each other's boxes.
+func TestRootlessTwoUsers(t *testing.T) {
+	a, b := newHostUser(t, "berth-test-b"), newHostUser(t, "berth-test-c")
+	const envfile = "box \"one\" {\n  image = \"debian:bookworm\"\n}\n"
+	dirs := map[string]string{}
+	addrs := map[string]string{}
+	for _, u := range []hostUser{a, b} {
+		prepare(t, u)
+		u.giveImage(t)
+		dirs[u.name] = u.project(t, "same", envfile)
+		u.run(t, dirs[u.name], "berth", "up")
+		addrs[u.name] = strings.TrimSpace(u.run(t, dirs[u.name], "berth", "ssh", "-c", "hostname -I | cut -d' ' -f1"))
+	}
+	ping := func(u hostUser, addr string) error {
+		_, err := u.try(t, dirs[u.name], "berth", "ssh", "-c", "ping -c1 -W2 -q "+addr)
+		return err
+	}
+	if err := ping(a, "10.179.0.1"); err != nil && ping(a, strings.TrimSuffix(addrs[a.name], ".2")+".1") != nil {
+		t.Errorf("%s reaches nothing at all: %v", a.name, err)
+	}
+	for _, pair := range [][2]hostUser{{a, b}, {b, a}} {
+		if ping(pair[0], addrs[pair[1].name]) == nil {
+			t.Errorf("a box of %s reaches one of %s at %s", pair[0].name, pair[1].name, addrs[pair[1].name])
+		}
+		if out, err := pair[0].try(t, pair[0].home, "ls", pair[1].data()); err == nil {
+			t.Errorf("%s reads the data home of %s: %s", pair[0].name, pair[1].name, out)
+		}
+	}
+	a.run(t, dirs[a.name], "berth", "destroy", "-f")
+	a.settled(t)
+	if out := b.run(t, dirs[b.name], "berth", "ssh", "-c", "echo alive"); out != "alive\n" {
+		t.Errorf("the other user's box: %q", out)
+	}
+}
+
+// setup changes nothing when asked what it would do, nothing when there is nothing
+// to do, and takes back all that it has done.
+func TestSetup(t *testing.T) {
+	u := newHostUser(t, "berth-test-d")
+	before := hostState(t, u)
+	same := func(when string, want map[string]string) {
+		t.Helper()
+		if diff := cmp.Diff(want, hostState(t, u)); diff != "" {
+			t.Errorf("%s, the host is another (-before +after):\n%s", when, diff)
+		}
+	}
+	if out := setup(t, "--user", u.name, "--dry-run"); !strings.Contains(out, "would give "+u.name+" the network") {
+		t.Errorf("--dry-run says\n%s", out)
+	}
+	same("after --dry-run", before)
+	t.Cleanup(func() { _ = exec.Command("berth", "setup", "--user", u.name, "--undo").Run() })
+	setup(t, "--user", u.name)
+	prepared := hostState(t, u)
+	if maps.Equal(before, prepared) {
+		t.Fatal("setup has changed nothing that this test looks at")
+	}
+	if out := setup(t, "--user", u.name); !strings.Contains(out, "prepared already: nothing was changed") {
+		t.Errorf("the second setup says\n%s", out)
+	}
+	same("after the second setup", prepared)
+	setup(t, "--user", u.name, "--undo", "--dry-run")
+	same("after --undo --dry-run", prepared)
+	setup(t, "--user", u.name, "--undo")
+	same("after --undo", before)
+	if out := setup(t, "--user", u.name, "--undo"); !strings.Contains(out, "nothing of setup's is left") {
+		t.Errorf("the second --undo says\n%s", out)
+	}
+}
+
+// hostState is what setup may change, by name. What other tests do to the host at
+// the same time is left out.
+func hostState(t *testing.T, u hostUser) map[string]string {
+	t.Helper()
+	state := map[string]string{}
+	for _, name := range []string{"max_user_instances", "max_user_watches"} {
+		b, _ := os.ReadFile("/proc/sys/fs/inotify/" + name)
+		state[name] = string(b)
+	}
+	for _, root := range []string{"/etc/berth", "/etc/lxc", "/etc/subuid", "/etc/subgid", "/etc/sysctl.d", "/etc/systemd/system", "/var/lib/systemd/linger"} {
+		_ = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+			if err != nil {
+				return nil // it is not there
+			}
+			b, _ := os.ReadFile(path) // a folder has none
+			state[path] = fmt.Sprintf("%s %x", e.Type(), sha256.Sum256(b))
+			return nil
+		})
+	}
+	for _, pattern := range []string{"/sys/class/net/berthu%d*", "/sys/fs/cgroup/*/berth.user.%d"} {
+		found, _ := filepath.Glob(fmt.Sprintf(pattern, u.uid))
+		for _, f := range found {
+			state[f] = "there"
+		}
+	}
+	return state
+}
