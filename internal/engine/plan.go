@@ -111,7 +111,7 @@ func (p *Plan) add(changes ...Change) { p.Changes = append(p.Changes, changes...
 
 // planCreate tells why a box is made, and from what.
 func (e *Engine) planCreate(ctx context.Context, t *target, missing bool) Change {
-	c := Change{Kind: "create", What: "create from " + t.box.Image, Why: "it does not exist"}
+	c := Change{Kind: "create", What: "create from " + t.box.Image, Why: "the box does not exist"}
 	switch {
 	case t.record != nil && t.record.Made:
 		c.Why = "it is gone, though it was not destroyed with berth"
