@@ -105,6 +105,7 @@ func (n note) Decode(body hcl.Body, ctx *hcl.EvalContext) ([]byte, hcl.Diagnosti
 	return n.fake.Decode(body, ctx)
 }
 func (n note) Validate(ctx context.Context, args []byte) error  { return n.fake.Validate(ctx, args) }
+func (n note) Identity() (string, error)                        { return "note", nil }
 func (n note) Inputs(context.Context, []byte) ([]string, error) { return nil, nil }
 
 // newEngine returns an engine for an Envfile, all of whose boxes run, and what
