@@ -147,7 +147,7 @@ func record(t *testing.T, e *Engine, name string) *state.Record {
 	}
 	r := &state.Record{
 		ID: id, ProjectID: e.Project.ID, Project: "p", Root: e.Envfile.Root, Name: name, Provider: "fake", Image: "x",
-		Created: time.Now(), Made: true, SSH: state.SSH{Addr: "10.0.0.1:22", User: "dev", HostKey: keys.HostPublic},
+		Created: time.Now(), Made: true, Entered: true, SSH: state.SSH{Addr: "10.0.0.1:22", User: "dev", HostKey: keys.HostPublic},
 	}
 	if err := e.Home.Save(r); err != nil {
 		t.Fatal(err)
