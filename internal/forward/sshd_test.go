@@ -26,7 +26,7 @@ const sshdStage = `set -e
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs /run; mkdir -p /run/sshd
 # All of /etc: a mount over one of its files goes when the host replaces that.
-mkdir "$1/etc"; mount -t tmpfs -o mode=755 tmpfs "$1/etc"; cp -a /etc/. "$1/etc"; mount --bind "$1/etc" /etc
+mkdir -p "$1/etc"; mount -t tmpfs -o mode=755 tmpfs "$1/etc"; cp -a /etc/. "$1/etc"; mount --bind "$1/etc" /etc
 echo "dev:x:1999:1999::$1:/bin/sh" >>/etc/passwd
 echo "dev:*:19000:0:99999:7:::" >>/etc/shadow
 exec "$2" -D -e -f "$1/sshd_config"

@@ -58,7 +58,7 @@ mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs /run; mkdir -p /run/sshd
 mount -t tmpfs -o mode=755 tmpfs /home; mkdir /home/dev; chown 1999:1999 /home/dev
 # All of /etc: a mount over one of its files goes when the host replaces that.
-mkdir "$1/etc"; mount -t tmpfs -o mode=755 tmpfs "$1/etc"; cp -a /etc/. "$1/etc"; mount --bind "$1/etc" /etc
+mkdir -p "$1/etc"; mount -t tmpfs -o mode=755 tmpfs "$1/etc"; cp -a /etc/. "$1/etc"; mount --bind "$1/etc" /etc
 echo "dev:x:1999:1999::/home/dev:$2" >>/etc/passwd
 echo "dev:x:1999:" >>/etc/group
 echo "dev:*:19000:0:99999:7:::" >>/etc/shadow
