@@ -7,7 +7,7 @@ export CGO_ENABLED ?= 0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help build deps demo test unit lint generate fuzz bench clean
+.PHONY: help build deps demo test unit lint generate fuzz bench deb clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1|\2/' | column -t -s '|'
@@ -43,6 +43,9 @@ fuzz: ## look for Envfiles that make the parser panic, for a minute
 
 bench: deps build ## measure real boxes beside bare LXC and OpenSSH
 	@$(SUDO) $(GO) run ./internal/bench -berth bin/berth
+
+deb: build ## build bin/berth_VERSION_ARCH.deb and check what is in it (nfpm, a module of its own)
+	@VERSION=$(VERSION) GO=$(GO) internal/packaging/deb.sh
 
 clean: ## remove what was built
 	@rm -rf bin

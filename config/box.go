@@ -23,6 +23,8 @@ type Box struct {
 	HostProxy bool              // the host's proxy variables hold in the box; true unless said otherwise
 	HostCA    bool              // the box trusts the certificates that the host trusts beyond its distribution's; true unless said otherwise
 
+	PackageCache bool // the project's boxes share the packages they download; true unless said otherwise
+
 	BootTimeout time.Duration // how long a boot may take until the box answers; 60 s unless said otherwise
 	HaltTimeout time.Duration // how long a shutdown may take before it is forced; 0 forces at once; 60 s unless said otherwise
 
@@ -46,17 +48,18 @@ type Box struct {
 
 func newBox(name string) *Box {
 	return &Box{
-		Name:        name,
-		Hostname:    name,
-		Autostart:   true,
-		HostProxy:   true,
-		HostCA:      true,
-		BootTimeout: time.Minute,
-		HaltTimeout: time.Minute,
-		SSH:         SSH{User: "dev"},
-		Provider:    ProviderBlock{Name: "lxc"},
-		Folders:     []Folder{impliedFolder()},
-		ranges:      map[string]hcl.Range{},
+		Name:         name,
+		Hostname:     name,
+		Autostart:    true,
+		HostProxy:    true,
+		HostCA:       true,
+		PackageCache: true,
+		BootTimeout:  time.Minute,
+		HaltTimeout:  time.Minute,
+		SSH:          SSH{User: "dev"},
+		Provider:     ProviderBlock{Name: DefaultProvider},
+		Folders:      []Folder{impliedFolder()},
+		ranges:       map[string]hcl.Range{},
 	}
 }
 
@@ -101,6 +104,7 @@ func (d *decoder) decodeBox(b *Box, body hcl.Body, schema *hcl.BodySchema) {
 	d.environment(attrs["env"], b)
 	d.boolean(attrs["host_proxy"], &b.HostProxy)
 	d.boolean(attrs["host_ca"], &b.HostCA)
+	d.boolean(attrs["package_cache"], &b.PackageCache)
 	d.duration(attrs["boot_timeout"], &b.BootTimeout, time.Second, time.Hour)
 	d.duration(attrs["halt_timeout"], &b.HaltTimeout, 0, time.Hour)
 
@@ -132,7 +136,7 @@ var boxSchema = &hcl.BodySchema{
 
 // defaultsSchema lacks what can hold for one box only.
 var defaultsSchema = &hcl.BodySchema{
-	Attributes: attributes("image", "message", "autostart", "auto_forward", "env", "host_proxy", "host_ca", "boot_timeout", "halt_timeout"),
+	Attributes: attributes("image", "message", "autostart", "auto_forward", "env", "host_proxy", "host_ca", "package_cache", "boot_timeout", "halt_timeout"),
 	Blocks: []hcl.BlockHeaderSchema{
 		{Type: "resources"},
 		{Type: "ssh"},

@@ -23,7 +23,7 @@ func TestModel(t *testing.T) {
 		{
 			Name: "db", Block: "db", Hostname: "db.example", Image: "debian:bookworm",
 			Env:       map[string]string{"LANG": "C.UTF-8", "APP_ENV": "none"},
-			HostProxy: true, HostCA: true, BootTimeout: 90 * time.Second, HaltTimeout: 0,
+			HostProxy: true, HostCA: true, PackageCache: true, BootTimeout: 90 * time.Second, HaltTimeout: 0,
 			Resources: Resources{
 				CPUs: 1.5, CPUWeight: 100, CPUSet: "0-2,4", Memory: 512 << 20, Swap: &swap, PIDs: 400,
 				IO: IO{Weight: 500, Read: 50 << 20, Write: 20e6, ReadIOPS: 1000, WriteIOPS: 500},
@@ -37,7 +37,7 @@ func TestModel(t *testing.T) {
 			Name: "web", Block: "web", Hostname: "web", Image: "debian:bookworm", Message: "Open http://localhost:8080",
 			Autostart: true, Primary: true, DependsOn: []string{"db"},
 			Env:       map[string]string{"LANG": "C.UTF-8", "APP_ENV": "dev", "GREETING": "hello shop"},
-			HostProxy: true, HostCA: true, BootTimeout: time.Minute, HaltTimeout: time.Minute,
+			HostProxy: true, HostCA: true, PackageCache: true, BootTimeout: time.Minute, HaltTimeout: time.Minute,
 			Resources: Resources{Memory: 256 << 20, PIDs: 400},
 			SSH:       SSH{User: "admin"},
 			Folders:   folders,

@@ -22,6 +22,10 @@ var (
 )
 
 // checkName says what is wrong with the name of a project, box or plugin.
+// CheckName says what is wrong with a name that is to be like those of boxes; nil:
+// nothing.
+func CheckName(s string) error { return checkName(s) }
+
 func checkName(s string) error {
 	switch {
 	case s == "":

@@ -9,8 +9,7 @@ func notYet(name string) bool {
 	switch name {
 	case "disk",
 		"before",
-		"after",
-		"cache":
+		"after":
 		return true
 	}
 	return false

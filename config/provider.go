@@ -2,10 +2,13 @@ package config
 
 import "github.com/hashicorp/hcl/v2"
 
+// DefaultProvider makes the boxes that name no other.
+const DefaultProvider = "lxc"
+
 // ProviderBlock names the provider of a box and holds its arguments, which
 // only the provider can read.
 type ProviderBlock struct {
-	Name        string           // "lxc" unless said otherwise
+	Name        string           // DefaultProvider unless said otherwise
 	Bodies      []hcl.Body       // what the layers say of it, weakest first; see [ProviderBlock.Body]
 	EvalContext *hcl.EvalContext // what the arguments may refer to
 	DeclRange   hcl.Range        // the header of the strongest block, or of the box when there is none

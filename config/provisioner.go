@@ -11,6 +11,7 @@ type Provisioner struct {
 	Type        string           // which plugin: "shell", "file"
 	Name        string           // unique in the box; empty: none was given
 	Run         string           // once, always or never; once unless said otherwise
+	Cache       *bool            // whether its outcome may be kept as a checkpoint; nil: not said
 	Body        hcl.Body         // the plugin's arguments
 	EvalContext *hcl.EvalContext // what the arguments may refer to
 	DeclRange   hcl.Range        // the header of the block
@@ -62,9 +63,9 @@ func (d *decoder) decodeProvisioner(b *Box, block *hcl.Block) {
 		}
 	}
 	if a := attrs["cache"]; a != nil {
-		var cache bool
+		cache := true
 		d.boolean(a, &cache)
-		d.checkYet("cache", `"cache" on a provisioner`, a.NameRange)
+		p.Cache = &cache
 	}
 	d.inStep(func() { d.checkPluginBody(rest) })
 	p.uses = d.usesOf(rest)

@@ -10,6 +10,9 @@ var (
 	ErrUnsupported = errors.New("the provider does not support this")
 	// ErrImage means that the image does not exist or cannot be had.
 	ErrImage = errors.New("the image is not available")
+	// ErrNoCheckpoint means that there is no checkpoint of a key, or none that
+	// can be used.
+	ErrNoCheckpoint = errors.New("no such checkpoint")
 )
 
 // ArgError blames one value of the Envfile, so that the user sees it

@@ -100,6 +100,42 @@ type Namer interface {
 	SetHosts(ctx context.Context, id string, hosts []Host) error
 }
 
+// Checkpointer keeps the disks of boxes, and gives them to boxes again. Keys are
+// the caller's: [a-z0-9-], at most 64 bytes. A checkpoint is complete or not
+// there, at whatever moment a process dies, and outlives the box that it is of.
+//
+// What makes a box itself is never kept: keys, the machine's id and name, name
+// servers, what Berth wrote into the box's files, journals and leases, nor what
+// is in /tmp and /run.
+type Checkpointer interface {
+	// Checkpoint keeps the disk of a box under key, replacing a checkpoint that
+	// has it. A running box stands still for a moment and goes on; what its
+	// programs have not written yet is not kept, as after a power failure.
+	// ErrNotFound when the box does not exist.
+	Checkpoint(ctx context.Context, id, key string, report Report) error
+	// Restore gives the box spec.ID, which must be stopped, the disk of a
+	// checkpoint instead of its own. It stays itself: address and identity are
+	// those of spec and of before. One that was begun is finished by the next
+	// Restore or Start. ErrNoCheckpoint when there is none of that key that can
+	// be used, ErrNotFound when the box does not exist.
+	Restore(ctx context.Context, spec Spec, key string, report Report) error
+	// Checkpoints returns all that can be used, in the order in which they were
+	// made.
+	Checkpoints(ctx context.Context) ([]Checkpoint, error)
+	// RemoveCheckpoint removes a checkpoint. Boxes that were made from it stay
+	// as they are. ErrNoCheckpoint when there is none of that key.
+	RemoveCheckpoint(ctx context.Context, key string) error
+}
+
+// Checkpoint is a disk that is kept.
+type Checkpoint struct {
+	Key     string
+	Image   string    // what its box was made from
+	Size    int64     // bytes that go with it
+	Shared  int64     // bytes that others need as well: boxes, other checkpoints, the image left out
+	Created time.Time // when it was made
+}
+
 // Spec is what the Envfile asks of one box.
 type Spec struct {
 	ID      string // unique on this host and stable for the life of the box: [a-z0-9-], at most 60 bytes
@@ -126,9 +162,18 @@ type Spec struct {
 	Folders   []Folder  // folders of the host that the box sees, in the order in which they are mounted
 	Hosts     []Host    // names that the box is told of
 
+	// Checkpoint is the key of a checkpoint that Create starts from instead of the
+	// bare image. Create fails with ErrNoCheckpoint when there is none of that key
+	// that can be used, or when it is of an older build of the image. Start has
+	// no use for it.
+	Checkpoint string
+
 	// CACertificates are certificates, in PEM, that the box trusts beyond those
 	// of its image, since the host does. Empty: none.
 	CACertificates []byte
+	// PackageCache lets the box share the packages that it downloads with the
+	// other boxes of the project, as far as the provider can do that.
+	PackageCache bool
 }
 
 // Network is a private network of a project: boxes of the project that have one

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,14 +18,38 @@ import (
 	"github.com/berth-dev/berth/provider/lxc"
 )
 
+// TestMain builds berth for the scripts, which call it hundreds of times, with
+// plugins that are berth again: the test binary itself, with the race detector
+// in it, would take ten times as long to start. What runs concurrently has tests
+// of its own in the packages.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"berth": main})
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "berth-scripts-*")
+		if err == nil {
+			defer os.RemoveAll(dir)
+			var out []byte
+			out, err = exec.Command("go", "build", "-tags", "grpcnotrace", "-o", filepath.Join(dir, "berth"), ".").CombinedOutput()
+			os.Stderr.Write(out)
+		}
+		if err == nil {
+			err = errors.Join(os.Chmod(dir, 0o755), os.Setenv("PATH", dir+":"+os.Getenv("PATH")))
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "build berth for the scripts:", err)
+			return 1
+		}
+		return m.Run()
+	}())
 }
 
 // TestScripts runs what users type: testdata/script/VERB/*.txtar. Scripts in
 // lxc/ run real boxes, all others the example plugins.
 func TestScripts(t *testing.T) {
 	plugins := buildPlugins(t)
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
 	dirs, err := filepath.Glob("testdata/script/*")
 	if err != nil || len(dirs) == 0 {
 		t.Fatalf("no scripts: %v", err)
@@ -45,6 +70,14 @@ func TestScripts(t *testing.T) {
 					env.Setenv("BERTH_HOME", filepath.Join(env.WorkDir, "data"))
 					env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 					env.Setenv("NO_COLOR", "1")
+					if script := filepath.Base(env.WorkDir); filepath.Base(dir) == "port" || script == "script-forwards" {
+						release, err := ownPorts(script)
+						if err != nil {
+							return err
+						}
+						env.Defer(release)
+					}
+					env.Setenv("EXAMPLES", examples)
 					env.Defer(func() { destroyAll(t, env) })
 					if filepath.Base(dir) == "lxc" {
 						return useImages(t, env)

@@ -42,6 +42,7 @@ var rules = []rule{
 	{"internal/guest", []string{"provider", "provisioner"}},
 	{"internal/forward", []string{"internal/guest"}},
 	{"internal/engine", []string{"config", "provider", "provisioner", "internal/state", "internal/guest", "internal/forward", "internal/ui"}},
+	{"internal/doctor", []string{"provider", "internal/state", "internal/guest"}},
 	// It makes what the provider then finds.
 	{"internal/setup", []string{"provider/lxc"}},
 	{"internal/bench", []string{anything}},

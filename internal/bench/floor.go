@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,21 +15,21 @@ import (
 // overlay mounted beforehand, with neither user namespace nor berth. It is the
 // floor under up and halt.
 type bareBox struct {
-	b    *bench
-	addr string
+	b          *bench
+	name, addr string
 }
 
 func (b *bench) newBareBox(id, addr string) (*bareBox, error) {
 	box := filepath.Join(b.lxcPath(), id)
-	layers, err := filepath.Glob(filepath.Join(b.home, "provider/lxc/layers/[0-9a-f]*"))
-	if err != nil || len(layers) == 0 {
-		return nil, fmt.Errorf("find the image's layer: %v", err)
+	layers, err := b.layersOf(box)
+	if err != nil {
+		return nil, err
 	}
 	config, err := os.ReadFile(filepath.Join(box, "config"))
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(b.dir, "bare")
+	dir := filepath.Join(b.dir, id)
 	if err := os.MkdirAll(filepath.Join(dir, "rootfs"), 0o755); err != nil {
 		return nil, err
 	}
@@ -44,31 +45,47 @@ func (b *bench) newBareBox(id, addr string) (*bareBox, error) {
 	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(kept.String()), 0o600); err != nil {
 		return nil, err
 	}
-	data := fmt.Sprintf("lowerdir=%s,upperdir=%s/disk/upper,workdir=%[2]s/disk/work", layers[0], box)
+	data := fmt.Sprintf("lowerdir=%s,upperdir=%s/disk/upper,workdir=%[2]s/disk/work", strings.Join(layers, ":"), box)
 	if err := unix.Mount("overlay", filepath.Join(dir, "rootfs"), "overlay", 0, data); err != nil {
 		return nil, fmt.Errorf("mount the bare container's disk: %w", err)
 	}
-	return &bareBox{b, addr}, nil
+	return &bareBox{b, id, addr}, nil
+}
+
+// layersOf returns the folders of a box's layers.
+func (b *bench) layersOf(box string) ([]string, error) {
+	text, err := os.ReadFile(filepath.Join(box, "box.json"))
+	if err != nil {
+		return nil, err
+	}
+	var record struct{ Layers []string }
+	if err := json.Unmarshal(text, &record); err != nil {
+		return nil, err
+	}
+	for i, digest := range record.Layers {
+		record.Layers[i] = filepath.Join(b.home, "provider", "lxc", "layers", digest)
+	}
+	return record.Layers, nil
 }
 
 func (x *bareBox) start() error {
 	// Without pipes: the daemon would keep them open.
-	if err := exec.CommandContext(x.b.ctx, "lxc-start", "-n", "bare", "-P", x.b.dir, "-d").Run(); err != nil {
+	if err := exec.CommandContext(x.b.ctx, "lxc-start", "-n", x.name, "-P", x.b.dir, "-d").Run(); err != nil {
 		return fmt.Errorf("lxc-start: %w", err)
 	}
 	return waitForSSHD(x.b.ctx, x.addr)
 }
 
 func (x *bareBox) kill() error {
-	_, err := x.b.exec("lxc-stop", "-n", "bare", "-P", x.b.dir, "-k")
+	_, err := x.b.exec("lxc-stop", "-n", x.name, "-P", x.b.dir, "-k")
 	return err
 }
 
 func (x *bareBox) stop() error {
-	_, err := x.b.exec("lxc-stop", "-n", "bare", "-P", x.b.dir)
+	_, err := x.b.exec("lxc-stop", "-n", x.name, "-P", x.b.dir)
 	return err
 }
 
 func (x *bareBox) remove() error {
-	return unix.Unmount(filepath.Join(x.b.dir, "bare", "rootfs"), unix.MNT_DETACH)
+	return unix.Unmount(filepath.Join(x.b.dir, x.name, "rootfs"), unix.MNT_DETACH)
 }

@@ -21,7 +21,7 @@ func main() {
 	many := flag.Int("boxes", 10, "how many boxes the last rows bring up")
 	home := flag.String("home", "/var/tmp/berth-bench", "data home; images are kept in it")
 	dir := flag.String("work", "", "only do what is measured in a folder, in this one")
-	only := flag.String("only", "", "measure \"boxes\" or \"folders\" alone")
+	only := flag.String("only", "", "measure \"boxes\", \"folders\" or \"checkpoints\" alone")
 	flag.Parse()
 	if *dir != "" {
 		if err := work(*dir); err != nil {
@@ -50,16 +50,21 @@ func run(ctx context.Context, berth, home, only string, runs, many int) error {
 	defer os.RemoveAll(dir)
 	b := &bench{ctx: ctx, berth: berth, home: home, dir: dir, runs: runs}
 	defer b.destroy()
-	if only != "folders" {
+	if only == "" || only == "boxes" {
 		if err := b.one(); err != nil {
 			return err
 		}
-		if err := b.several(many); err != nil {
+		if err := b.many(many); err != nil {
 			return err
 		}
 	}
-	if only != "boxes" {
+	if only == "" || only == "folders" {
 		if err := b.folders(); err != nil {
+			return err
+		}
+	}
+	if only == "" || only == "checkpoints" {
+		if err := b.checkpoints(); err != nil {
 			return err
 		}
 	}
@@ -68,7 +73,11 @@ func run(ctx context.Context, berth, home, only string, runs, many int) error {
 	for _, r := range b.rows {
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", r.what, r.median(), r.least(), r.floor)
 	}
-	return tw.Flush()
+	err = tw.Flush()
+	for _, n := range b.notes {
+		fmt.Println(n)
+	}
+	return err
 }
 
 // writeEnvfile declares n boxes.
@@ -80,20 +89,20 @@ func (b *bench) writeEnvfile(n int) error {
 	return os.WriteFile(filepath.Join(b.dir, "Envfile"), []byte(text.String()), 0o600)
 }
 
-// boxID returns the id and SSH address of the first box.
-func (b *bench) boxID() (id, addr string, err error) {
+// running returns the boxes with their addresses.
+func (b *bench) running() ([]boxStatus, error) {
 	out, err := b.output("status", "--json")
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
-	var status struct {
-		Boxes []struct {
-			ID      string
-			Address string `json:"ssh_address"`
-		}
-	}
+	var status struct{ Boxes []boxStatus }
 	if err := json.Unmarshal(out, &status); err != nil || len(status.Boxes) == 0 {
-		return "", "", fmt.Errorf("read status: %w\n%s", err, out)
+		return nil, fmt.Errorf("read status: %w\n%s", err, out)
 	}
-	return status.Boxes[0].ID, status.Boxes[0].Address, nil
+	return status.Boxes, nil
+}
+
+type boxStatus struct {
+	Name, ID string
+	Address  string `json:"ssh_address"`
 }

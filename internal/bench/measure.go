@@ -20,6 +20,7 @@ type bench struct {
 	id               string // of the first box, once findBox has looked
 	runs             int
 	rows             []row
+	notes            []string
 }
 
 // row is one thing that was measured.
@@ -139,14 +140,14 @@ func (b *bench) floor(up, halt func() error) (err error) {
 	if err := up(); err != nil {
 		return err
 	}
-	id, addr, err := b.boxID() // a halted box has no address to show
+	boxes, err := b.running() // a halted box has no address to show
 	if err != nil {
 		return err
 	}
 	if err := halt(); err != nil {
 		return err
 	}
-	bare, err := b.newBareBox(id, addr)
+	bare, err := b.newBareBox(boxes[0].ID, boxes[0].Address)
 	if err != nil {
 		return err
 	}
@@ -176,8 +177,11 @@ func (b *bench) openSSH() error {
 func (b *bench) lxcPath() string { return filepath.Join(b.home, "provider", "lxc", "boxes") }
 
 // findBox notes the first box's id, so that lxcStop need not ask for it.
-func (b *bench) findBox() (err error) {
-	b.id, _, err = b.boxID()
+func (b *bench) findBox() error {
+	boxes, err := b.running()
+	if err == nil {
+		b.id = boxes[0].ID
+	}
 	return err
 }
 
@@ -185,23 +189,6 @@ func (b *bench) findBox() (err error) {
 func (b *bench) lxcStop() error {
 	_, err := b.exec("lxc-stop", "-n", b.id, "-P", b.lxcPath())
 	return err
-}
-
-// several measures many boxes.
-func (b *bench) several(n int) error {
-	if err := b.writeEnvfile(n); err != nil {
-		return err
-	}
-	runs := b.runs
-	b.runs = 1
-	defer func() { b.runs = runs }()
-	if err := b.repeat(fmt.Sprintf("up of %d new boxes", n), "", nil, b.command("up"), nil); err != nil {
-		return err
-	}
-	if err := b.repeat(fmt.Sprintf("status of %d boxes", n), "", nil, b.command("status"), nil); err != nil {
-		return err
-	}
-	return b.repeat(fmt.Sprintf("destroy of %d boxes", n), "", nil, b.command("destroy", "-f"), nil)
 }
 
 // destroy removes what a failed run left.

@@ -13,12 +13,13 @@ import (
 // create makes the box. Its record is written first, so that whatever happens
 // there is something that knows of it. A box that the provider has but that has
 // no record, because that was lost, is taken over.
-func (e *Engine) create(ctx context.Context, t *target, missing bool) error {
+func (e *Engine) create(ctx context.Context, t *target, missing bool, o UpOptions) error {
 	e.warnProxy(t)
 	keys, err := e.Home.EnsureKeys(t.id)
 	if err != nil {
 		return err
 	}
+	begin := []beginning{{}}
 	if t.record == nil || missing {
 		if t.record != nil && t.record.Made {
 			t.voice.Warn("it is gone, though it was not destroyed with berth: it is made anew")
@@ -28,19 +29,52 @@ func (e *Engine) create(ctx context.Context, t *target, missing bool) error {
 			Name: t.box.Name, Provider: t.box.Provider.Name, Image: t.box.Image, Created: time.Now().UTC(),
 			SSH: state.SSH{User: t.box.SSH.User, HostKey: keys.HostPublic},
 		}
+		if missing && !o.NoCache {
+			begin = append(e.beginnings(ctx, t), begin...)
+		}
+		t.fresh = missing
+	} else if t.record.Checkpoint != "" { // it was interrupted
+		begin = []beginning{{t.record.Checkpoint, t.record.Steps}, {}}
 	}
-	if err := e.Home.Save(t.record); err != nil {
-		return err
+	for _, b := range begin {
+		if err = e.createFrom(ctx, t, b, keys); !errors.Is(err, provider.ErrNoCheckpoint) {
+			break
+		}
+		if t.record.ForkOf != "" {
+			return fmt.Errorf("it is a fork of %s that was never finished: berth destroy %s, and fork again: %w", t.record.ForkOf, t.box.Name, err)
+		}
+		e.dropCheckpoint(ctx, t, b.key, err)
 	}
-	t.voice.Say("creating from %s", t.box.Image)
-	if err := t.plugin.Create(ctx, e.spec(t, keys), t.report()); err != nil {
+	if err != nil {
 		if !missing { // it was there before, with what is in it
 			return blame(t.box, err)
 		}
 		return e.rollBack(ctx, t, blame(t.box, err))
 	}
+	e.noteImage(ctx, t)
 	t.record.Made = true
 	return e.Home.Save(t.record)
+}
+
+// createFrom asks the provider for the box. What it starts from is on record
+// first: whoever finishes an interrupted creation must know which steps are done.
+func (e *Engine) createFrom(ctx context.Context, t *target, b beginning, keys state.Keys) error {
+	t.record.Checkpoint, t.record.Steps = b.key, b.steps
+	if err := e.Home.Save(t.record); err != nil {
+		return err
+	}
+	from := ""
+	if len(b.steps) > 0 {
+		all := 0
+		for _, s := range t.steps {
+			if s.block.Run != "never" {
+				all++
+			}
+		}
+		from = fmt.Sprintf(", %d of %d steps from checkpoints", len(b.steps), all)
+	}
+	t.voice.Say("creating from %s%s", t.record.Image, from)
+	return t.plugin.Create(ctx, e.spec(t, keys), t.report())
 }
 
 // rollBack destroys what this command created and could not finish, and returns

@@ -8,6 +8,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -30,10 +31,16 @@ type Engine struct {
 	Command string // the command line, for whoever meets its lock
 
 	Processes func() []int // of the plugins that run; may be nil
+	Build     string       // tells one berth, with its plugins, from another
+	// PluginFile returns the binary of an external plugin, "" for one that is
+	// built in; may be nil.
+	PluginFile func(kind, name string) string
 
 	Parallel int // how many boxes are worked on at once; 0: as many as make sense
 
 	rounds rounds
+	said   sync.Map   // paths of folders that users have been warned of
+	shells sync.Mutex // held by who has the keyboard
 }
 
 // workers are the plugins that run by now.
@@ -75,6 +82,9 @@ type ProvisionerPlugin interface {
 	Plugin
 	Inputs(ctx context.Context, args []byte) ([]string, error)
 	Provision(ctx context.Context, args []byte, guest provisioner.Guest) error
+	// Identity tells one build of the plugin from another; "" for one that is
+	// part of berth.
+	Identity() (string, error)
 }
 
 // DiagError is problems with the Envfile.

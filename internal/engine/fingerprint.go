@@ -3,6 +3,7 @@ package engine
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,10 +12,11 @@ import (
 	"path/filepath"
 )
 
-// fingerprint returns what a step's type, arguments and input files come to. It
-// changes when any of them does, and not with where the project is or when its
-// files were touched.
-func fingerprint(kind string, args []byte, root string, inputs []string) (string, error) {
+// fingerprint returns what a step's type, arguments and input files come to, as
+// a whole and each by its name. It changes when any of them does, and not with
+// where the project is or when its files were touched.
+func fingerprint(kind string, args []byte, root string, inputs []string) (hash string, parts map[string]string, err error) {
+	parts = argumentHashes(args)
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %d\n%s\n", kind, len(args), args)
 	for _, input := range inputs {
@@ -23,11 +25,27 @@ func fingerprint(kind string, args []byte, root string, inputs []string) (string
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(root, path)
 		}
-		if err := hashTree(h, path); err != nil {
-			return "", fmt.Errorf("read %s: %w", input, err)
+		part := sha256.New()
+		if err := hashTree(io.MultiWriter(h, part), path); err != nil {
+			return "", nil, fmt.Errorf("read %s: %w", input, err)
 		}
+		parts["file "+input] = hex.EncodeToString(part.Sum(nil)[:8])
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return hex.EncodeToString(h.Sum(nil)), parts, nil
+}
+
+// argumentHashes returns a short hash of each argument: values can be secret.
+func argumentHashes(args []byte) map[string]string {
+	hashes := map[string]string{}
+	var values map[string]json.RawMessage
+	if json.Unmarshal(args, &values) != nil {
+		return hashes // a plugin host with another form; the whole tells enough
+	}
+	for name, value := range values {
+		sum := sha256.Sum256(value)
+		hashes["argument "+name] = hex.EncodeToString(sum[:8])
+	}
+	return hashes
 }
 
 // hashTree hashes a file, or a folder with what is in it, in the order of names.

@@ -39,11 +39,18 @@ func (e *Engine) sayFolders(t *target) {
 			t.voice.Say("is given %s of this host at %s", path, f.Target)
 		}
 		st, err := os.Stat(path)
-		if err == nil && f.Type == config.FolderBind && !f.ReadOnly && ownerOf(st) == 0 && st.Mode().Perm()&0o002 == 0 {
+		if err == nil && f.Type == config.FolderBind && !f.ReadOnly && ownerOf(st) == 0 && st.Mode().Perm()&0o002 == 0 && e.first(path) {
 			t.voice.Warn("%s belongs to root, so the box can only read what all users may: "+
 				"give it to a user (chown -R USER %s) to write to it at %s, or set type = \"rsync\" for a copy", path, path, f.Target)
 		}
 	}
+}
+
+// first reports whether this is the first time that path is asked about: what
+// holds for a folder need not be said for every box.
+func (e *Engine) first(path string) bool {
+	_, again := e.said.LoadOrStore(path, true)
+	return !again
 }
 
 // noLocal, in the project's .berth, which no box can write, says that there was

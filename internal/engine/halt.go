@@ -95,17 +95,8 @@ func (e *Engine) downwards(ctx context.Context, verb string, boxes []*Existing, 
 	return joined(verb, jobs, errs)
 }
 
-// Halt stops boxes, by force at once or after the time that the Envfile gives
-// each. It goes on after a failure and returns all of them.
-func (e *Engine) Halt(ctx context.Context, boxes []*Existing, force bool) error {
-	err := e.downwards(ctx, "halt", boxes, func(ctx context.Context, x *Existing) error { return e.halt(ctx, x, force) })
-	if len(boxes) > 0 {
-		e.tell(ctx, boxes[0].voice)
-	}
-	return err
-}
-
-func (e *Engine) halt(ctx context.Context, x *Existing, force bool) error {
+// locked calls f with the box's provider and its lock held.
+func (e *Engine) locked(ctx context.Context, x *Existing, f func(provider.Provider) error) error {
 	p, err := e.provider(ctx, x)
 	if err != nil {
 		return err
@@ -115,6 +106,22 @@ func (e *Engine) halt(ctx context.Context, x *Existing, force bool) error {
 		return err
 	}
 	defer unlock()
+	return f(p)
+}
+
+// Halt stops boxes, by force at once or after the time that the Envfile gives
+// each. It goes on after a failure and returns all of them.
+func (e *Engine) Halt(ctx context.Context, boxes []*Existing, force bool) error {
+	err := e.downwards(ctx, "halt", boxes, func(ctx context.Context, x *Existing) error {
+		return e.locked(ctx, x, func(p provider.Provider) error { return e.halt(ctx, p, x, force) })
+	})
+	if len(boxes) > 0 {
+		e.tell(ctx, boxes[0].voice)
+	}
+	return err
+}
+
+func (e *Engine) halt(ctx context.Context, p provider.Provider, x *Existing, force bool) error {
 	if err := e.endForwards(ctx, x.record.ID, false); err != nil {
 		return err
 	}
@@ -153,29 +160,25 @@ func (e *Engine) halt(ctx context.Context, x *Existing, force bool) error {
 // Destroy removes boxes with everything that they have on the host. It goes on
 // after a failure and returns all of them.
 func (e *Engine) Destroy(ctx context.Context, boxes []*Existing) error {
-	err := e.downwards(ctx, "destroy", boxes, e.destroy)
+	err := e.downwards(ctx, "destroy", boxes, func(ctx context.Context, x *Existing) error {
+		return e.locked(ctx, x, func(p provider.Provider) error { return e.destroy(ctx, p, x) })
+	})
 	if e.Project.ID == "" {
 		return err
 	}
 	return errors.Join(err, e.Home.ForgetProject(e.Project.ID)) // if nothing is left of it
 }
 
-func (e *Engine) destroy(ctx context.Context, x *Existing) error {
-	p, err := e.provider(ctx, x)
-	if err != nil {
-		return err
-	}
-	unlock, err := e.Home.Lock(x.record.ID, e.Command, e.workers())
-	if err != nil {
-		return err
-	}
-	defer unlock()
+func (e *Engine) destroy(ctx context.Context, p provider.Provider, x *Existing) error {
 	x.voice.Stage("destroying")
 	if err := e.endForwards(ctx, x.record.ID, true); err != nil {
 		return err
 	}
 	t := &target{voice: x.voice}
 	if err := p.Destroy(ctx, x.record.ID, t.report()); err != nil && !errors.Is(err, provider.ErrNotFound) {
+		return err
+	}
+	if err := e.forgetDisks(ctx, p, x.record); err != nil {
 		return err
 	}
 	if err := e.Home.Remove(x.record.ID); err != nil {

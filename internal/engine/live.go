@@ -28,6 +28,7 @@ func (e *Engine) facts(t *target) map[string]string {
 	for name, value := range map[string]any{
 		"hostname": s.Hostname, "env": s.Env, limitsFact: s.Resources, "provider": string(t.args),
 		"network": wanted(s.Networks), "folder": s.Folders, "host_ca": s.CACertificates,
+		"package_cache": s.PackageCache,
 	} {
 		b, err := json.Marshal(value)
 		if err != nil {
@@ -110,9 +111,9 @@ func (e *Engine) Resume(ctx context.Context, boxes []*Existing) error {
 }
 
 func (e *Engine) freeze(ctx context.Context, boxes []*Existing, verb string, suspended bool, do func(provider.Suspender, string) error) error {
-	var errs []error
-	for _, x := range boxes {
-		err := e.exclusive(ctx, x, func(p provider.Provider, now provider.Box) error {
+	done := map[bool]string{true: "suspended: it stays in memory until the host reboots", false: "resumed"}[suspended]
+	return e.downwards(ctx, verb, boxes, func(ctx context.Context, x *Existing) error {
+		return e.exclusive(ctx, x, func(p provider.Provider, now provider.Box) error {
 			if now.State == provider.Stopped {
 				x.voice.Say("is stopped, so there is nothing to %s", verb)
 				return nil
@@ -128,14 +129,10 @@ func (e *Engine) freeze(ctx context.Context, boxes []*Existing, verb string, sus
 			if err := e.Home.Save(x.record); err != nil {
 				return err
 			}
-			x.voice.Say("%s", map[bool]string{true: "suspended: it stays in memory until the host reboots", false: "resumed"}[suspended])
+			x.voice.Say("%s", done)
 			return nil
 		})
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s %s: %w", verb, x.Name(), err))
-		}
-	}
-	return errors.Join(errs...)
+	})
 }
 
 // Reload halts boxes and brings them up again. The Envfile is checked before;
@@ -162,27 +159,20 @@ func (e *Engine) Reload(ctx context.Context, existing []*Existing, force bool, o
 // exclusive calls f with the box's lock held, its record read again and its
 // state known. A box that does not exist is said to be so, and no error.
 func (e *Engine) exclusive(ctx context.Context, x *Existing, f func(p provider.Provider, now provider.Box) error) error {
-	p, err := e.provider(ctx, x)
-	if err != nil {
-		return err
-	}
-	unlock, err := e.Home.Lock(x.record.ID, e.Command, e.workers())
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	now, err := p.Inspect(ctx, x.record.ID)
-	if errors.Is(err, provider.ErrNotFound) {
-		x.voice.Say("does not exist")
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if x.record, err = e.Home.Load(x.record.ID); err != nil {
-		return err
-	}
-	return f(p, now)
+	return e.locked(ctx, x, func(p provider.Provider) error {
+		now, err := p.Inspect(ctx, x.record.ID)
+		if errors.Is(err, provider.ErrNotFound) {
+			x.voice.Say("does not exist")
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if x.record, err = e.Home.Load(x.record.ID); err != nil {
+			return err
+		}
+		return f(p, now)
+	})
 }
 
 // resumed lets a suspended box go on, for a command that wants it up.

@@ -13,7 +13,7 @@ func (e *Engine) spec(t *target, keys state.Keys) provider.Spec {
 	b, r := t.box, t.box.Resources
 	spec := provider.Spec{
 		ID: t.id, Project: e.Envfile.Project.Name, ProjectID: e.Project.ID, Name: b.Name, Hostname: b.Hostname,
-		Image: t.record.Image, User: b.SSH.User, Env: e.env(b),
+		Image: t.record.Image, Checkpoint: t.record.Checkpoint, User: b.SSH.User, Env: e.env(b),
 		AuthorizedKey: keys.Public, HostKey: keys.HostPrivate,
 		Resources: provider.Resources{
 			CPUs: r.CPUs, CPUWeight: r.CPUWeight, CPUSet: r.CPUSet, Memory: r.Memory, Swap: r.Swap, PIDs: r.PIDs,
@@ -21,6 +21,7 @@ func (e *Engine) spec(t *target, keys state.Keys) provider.Spec {
 		},
 		Networks: e.networks(b), Folders: e.specFolders(b),
 	}
+	spec.PackageCache = b.PackageCache
 	if b.HostCA {
 		spec.CACertificates = e.Host.Certificates
 	}

@@ -26,6 +26,7 @@ type Status struct {
 	State    provider.State
 	Problem  string        // why State is unknown, or what is wrong with the box
 	Declared bool          // false: the Envfile does not declare it (any more)
+	ForkOf   string        // the box that it is a fork of; empty: none
 	Record   *state.Record // nil: it has none
 	Box      provider.Box  // zero unless it exists
 	Ports    PortsOf       // what is forwarded
@@ -72,6 +73,7 @@ func (e *Engine) inspect(ctx context.Context, x *Existing, s *Status) {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
 	s.Record, s.Provider, s.Image = x.record, x.record.Provider, x.record.Image
+	s.ForkOf = x.record.ForkOf
 	s.Ports, _ = e.portsOf(x) // berth port says what is wrong with them
 	p, err := e.provider(ctx, x)
 	if err == nil {
@@ -100,6 +102,9 @@ func (e *Engine) inspect(ctx context.Context, x *Existing, s *Status) {
 func (e *Engine) unfinished(x *Existing) string {
 	if !x.record.Made {
 		return "its creation was interrupted: berth up finishes it, berth destroy removes it"
+	}
+	if x.record.Restoring != "" {
+		return "its restore of snapshot " + x.record.Restoring + " was interrupted: berth up finishes it"
 	}
 	for _, s := range x.record.Steps {
 		switch s.Status {

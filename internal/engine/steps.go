@@ -37,6 +37,7 @@ func (e *Engine) settleSteps(ctx context.Context, t *target, o UpOptions, client
 	if resumed != nil {
 		t.voice.Say("resuming at step %s, which %s", resumed.title(), outcome(t.record.Step(resumed.block.ID())))
 	}
+	e.startKeeping(ctx, t)
 	return e.runSteps(ctx, t, due, client)
 }
 
@@ -113,9 +114,11 @@ func (e *Engine) runSteps(ctx context.Context, t *target, due []*step, client *g
 		title := fmt.Sprintf("step %d of %d: %s", i+1, len(due), s.title())
 		t.voice.Say("%s", title)
 		t.voice.Stage(title)
+		begin := time.Now()
 		if err := e.runStep(ctx, t, s, g); err != nil {
 			return err
 		}
+		e.keep(ctx, t, s, time.Since(begin))
 	}
 	return e.provisioned(t)
 }
@@ -127,7 +130,7 @@ func (t *target) interrupted() bool {
 }
 
 func (e *Engine) runStep(ctx context.Context, t *target, s *step, g provisioner.Guest) error {
-	r := state.Step{ID: s.block.ID(), Hash: s.hash, Status: state.StepRunning, At: time.Now().UTC()}
+	r := state.Step{ID: s.block.ID(), Hash: s.hash, Parts: s.parts, Status: state.StepRunning, At: time.Now().UTC()}
 	t.record.SetStep(r)
 	if err := e.Home.Save(t.record); err != nil {
 		return err

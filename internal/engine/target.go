@@ -23,14 +23,19 @@ type target struct {
 	steps  []*step
 	voice  *ui.Box
 	record *state.Record // nil: none yet
+
+	fresh   bool     // this command has made it
+	keeping *keeping // nil: its steps are not kept
 }
 
 // step is a provisioner block, ready to run.
 type step struct {
 	block  *config.Provisioner
 	plugin ProvisionerPlugin
-	args   []byte // nil: not known until the boxes are up whose values it uses
-	hash   string // of a step with args
+	args   []byte            // nil: not known until the boxes are up whose values it uses
+	hash   string            // of a step with args
+	parts  map[string]string // of what hash is of, by name
+	inputs []string
 }
 
 // title is how a step is shown: `shell "packages"`, or just `shell`.
@@ -171,11 +176,10 @@ func (e *Engine) decodeStep(ctx context.Context, b *config.Box, p *config.Provis
 		}
 		return nil, diags, err
 	}
-	inputs, err := plugin.Inputs(ctx, args)
-	if err != nil {
+	if s.inputs, err = plugin.Inputs(ctx, args); err != nil {
 		return nil, diags, err
 	}
-	if s.hash, err = fingerprint(p.Type, args, e.Envfile.Root, inputs); err != nil {
+	if s.hash, s.parts, err = fingerprint(p.Type, args, e.Envfile.Root, s.inputs); err != nil {
 		return nil, diags, fmt.Errorf("box %q, %s: %w", b.Name, s.title(), err)
 	}
 	return s, diags, nil

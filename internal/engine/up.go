@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +19,12 @@ type UpOptions struct {
 	NoProvision bool          // run no steps, not even those that always run
 	Keep        bool          // keep a box that could not be booted the first time
 	BootTimeout time.Duration // instead of what the Envfile says; 0: what it says
+	Frozen      bool          // fail on any difference from Envfile.lock
+	Offline     bool          // fail when something has to be got from the network
+	NoCache     bool          // start new boxes from their bare image
+	OnError     OnError       // what to do with a box in which a step fails
+
+	Shell func(context.Context, Access) error // gives the user a shell in a box, for ShellOnError
 }
 
 // Up brings boxes up, and those they depend on: creates those that do not exist,
@@ -34,6 +38,9 @@ func (e *Engine) Up(ctx context.Context, boxes []*config.Box, o UpOptions) error
 		return err
 	}
 	if err := e.checkFolders(boxes); err != nil {
+		return err
+	}
+	if err := e.agree(ctx, targets, o); err != nil {
 		return err
 	}
 	if e.Project.ID == "" {
@@ -131,6 +138,15 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 	if err != nil && !missing {
 		return fmt.Errorf("the state of the box is unknown, so nothing was done: %w", err)
 	}
+	if !missing && t.record != nil {
+		restored, err := e.finishRestore(ctx, t)
+		if err != nil {
+			return err
+		}
+		if restored {
+			now.State = provider.Stopped
+		}
+	}
 	running := ""
 	if now.State == provider.Running || now.State == provider.Frozen {
 		running = now.SSHAddr
@@ -141,7 +157,7 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 	}
 	defer ports.close()
 	if missing || t.record == nil || !t.record.Made {
-		if err := e.create(ctx, t, missing); err != nil {
+		if err := e.create(ctx, t, missing, o); err != nil {
 			return err
 		}
 	}
@@ -151,17 +167,17 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 	}
 	var client *guest.Client
 	if running != "" {
-		if err := e.keepRunning(ctx, t, now); err != nil {
-			return err
-		}
+		client, err = e.keepRunning(ctx, t, o, now)
 	} else {
 		client, err = e.boot(ctx, t, o)
 		if err != nil && missing && !o.Keep {
 			return e.rollBack(ctx, t, err)
 		}
-		if err != nil {
-			return err
-		}
+	}
+	if err != nil {
+		return err
+	}
+	if client != nil {
 		defer client.Close()
 	}
 	if err := e.startForwards(ctx, t, ports); err != nil {
@@ -170,22 +186,10 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 	if err := e.copyFolders(ctx, t); err != nil {
 		return err
 	}
-	return e.settleSteps(ctx, t, o, client)
-}
-
-// keepRunning makes of a box that runs, or is suspended, one that is as the
-// Envfile says, as far as that can be had without a restart.
-func (e *Engine) keepRunning(ctx context.Context, t *target, now provider.Box) error {
-	if now.State == provider.Frozen {
-		if err := e.resumed(ctx, t); err != nil {
-			return err
-		}
+	if err := e.settleSteps(ctx, t, o, client); err != nil {
+		return e.stepFailed(ctx, t, o, err)
 	}
-	t.voice.Say("is running")
-	if err := e.enterable(t, now, t.record.Facts); err != nil {
-		return err
-	}
-	return e.settleChanges(ctx, t)
+	return nil
 }
 
 // lock takes the box's lock and reads its record again: it may have changed
@@ -201,56 +205,4 @@ func (e *Engine) lock(t *target) (unlock func(), err error) {
 		return nil, err
 	}
 	return unlock, nil
-}
-
-// boot starts the box and waits until it can be entered.
-func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Client, error) {
-	keys, err := e.Home.EnsureKeys(t.id)
-	if err != nil {
-		return nil, err
-	}
-	if err := e.watchLocal(t.box); err != nil {
-		return nil, err
-	}
-	e.sayFolders(t)
-	begin := time.Now()
-	t.voice.Stage("starting")
-	if err := t.plugin.Start(ctx, e.spec(t, keys), t.report()); err != nil {
-		return nil, blame(t.box, err)
-	}
-	now, err := t.plugin.Inspect(ctx, t.id)
-	if err != nil {
-		return nil, err
-	}
-	if err := e.enterable(t, now, e.facts(t)); err != nil {
-		return nil, err
-	}
-	defer e.tellWhile(ctx, t.voice)()
-	timeout := t.box.BootTimeout
-	if o.BootTimeout > 0 {
-		timeout = o.BootTimeout
-	}
-	client, err := e.wait(ctx, t, keys, timeout)
-	if err != nil {
-		return nil, err
-	}
-	t.voice.Say("ready after %s at %s", time.Since(begin).Round(10*time.Millisecond), now.SSHAddr)
-	return client, nil
-}
-
-// enterable records where the box is entered, for commands that ask nobody, and
-// what it was started with.
-func (e *Engine) enterable(t *target, now provider.Box, facts map[string]string) error {
-	r := t.record
-	var networks []state.Network
-	for _, n := range now.Networks {
-		networks = append(networks, state.Network{Name: n.Name, IP: n.IP})
-	}
-	if r.SSH.Addr == now.SSHAddr && r.Root == e.Envfile.Root && r.Project == e.Envfile.Project.Name &&
-		!r.Suspended && maps.Equal(r.Facts, facts) && slices.Equal(r.Networks, networks) {
-		return nil
-	}
-	r.SSH.Addr, r.Root, r.Project, r.Networks = now.SSHAddr, e.Envfile.Root, e.Envfile.Project.Name, networks
-	r.Suspended, r.Facts = false, facts
-	return e.Home.Save(r)
 }

@@ -61,8 +61,12 @@ func (e *Engine) address(ctx context.Context, t *target, name string) (string, e
 		return "", fmt.Errorf("the box is %s: start it with berth up %s", now.State, name)
 	}
 	var reader provider.Box
-	for _, n := range t.record.Networks {
-		reader.Networks = append(reader.Networks, provider.Network{Name: n.Name, IP: n.IP})
+	if t.record != nil && t.record.Made {
+		for _, n := range t.record.Networks {
+			reader.Networks = append(reader.Networks, provider.Network{Name: n.Name})
+		}
+	} else { // it has none yet, and will have these
+		reader.Networks = e.networks(t.box)
 	}
 	ip := addressFor(reader, now)
 	if ip == "" {

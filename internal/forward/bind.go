@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -133,8 +134,35 @@ func (s *Socket) choose(ip netip.Addr, host string, avoid map[int]bool) error {
 	return fmt.Errorf("choose a port of %s from %d to %d: %w", ip, s.Rule.Range.First, s.Rule.Range.Last, ErrNoPort)
 }
 
+// A process that dies closes one file after the other: its lock may be free a
+// moment before its sockets are.
+const (
+	dyingTries = 20
+	dyingPause = 10 * time.Millisecond
+)
+
+// patiently tries again while something is taken by nobody who can be found.
+func patiently(try func() error) error {
+	for n := 1; ; n++ {
+		err := try()
+		var taken *TakenError
+		if n == dyingTries || !errors.As(err, &taken) || taken.Holder.PID != 0 {
+			return err
+		}
+		time.Sleep(dyingPause)
+	}
+}
+
 // bindPort binds and, for TCP, listens.
-func bindPort(protocol string, at netip.AddrPort) (*os.File, error) {
+func bindPort(protocol string, at netip.AddrPort) (f *os.File, err error) {
+	err = patiently(func() error {
+		f, err = tryPort(protocol, at)
+		return err
+	})
+	return f, err
+}
+
+func tryPort(protocol string, at netip.AddrPort) (*os.File, error) {
 	var f *os.File
 	var err error
 	if protocol == "udp" {
@@ -165,7 +193,9 @@ func bindPort(protocol string, at netip.AddrPort) (*os.File, error) {
 
 // CheckPath reports whether a Unix socket can be bound at path: nothing is there,
 // or a socket on which nobody listens any more.
-func CheckPath(path string) error {
+func CheckPath(path string) error { return patiently(func() error { return tryPath(path) }) }
+
+func tryPath(path string) error {
 	st, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

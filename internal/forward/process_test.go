@@ -137,7 +137,7 @@ func TestStopKills(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := dir.Stop(t.Context()); err != nil {
-		t.Error(err)
+		t.Fatal(err)
 	}
 	<-r.ended
 }

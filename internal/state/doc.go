@@ -7,6 +7,7 @@
 //	projects/ID.lock       flock of whoever tells the project's boxes about each other
 //	boxes/ID/box.json      the record of a box
 //	boxes/ID/lock          flock of whoever changes the box, and who that is
+//	boxes/ID/snapshots/    a record for each snapshot of the box
 //	boxes/ID/id_ed25519    private key that logs in
 //	boxes/ID/host_key      private host key of the box's sshd
 //	boxes/ID/known_hosts   its public half, for ssh(1)

@@ -26,24 +26,36 @@ const recordVersion = 1
 // Record is what is known of one box. It is written before the provider is
 // asked to make the box, and removed after it has been destroyed.
 type Record struct {
-	Version   int       `json:"version"`
-	ID        string    `json:"id"`
-	ProjectID string    `json:"project_id"`
-	Project   string    `json:"project"` // name, for people
-	Root      string    `json:"root"`    // the project's folder when last seen
-	Name      string    `json:"name"`
-	Provider  string    `json:"provider"`
-	Image     string    `json:"image"`
-	Created   time.Time `json:"created"`
+	Version   int    `json:"version"`
+	ID        string `json:"id"`
+	ProjectID string `json:"project_id"`
+	Project   string `json:"project"` // name, for people
+	Root      string `json:"root"`    // the project's folder when last seen
+	Name      string `json:"name"`
+	Provider  string `json:"provider"`
+	Image     string `json:"image"`
+	// ImageDigest is what it was made of; empty when its provider does not tell.
+	ImageDigest string    `json:"image_digest,omitempty"`
+	Created     time.Time `json:"created"`
+	// Checkpoint is the key of what it was made from; empty: its bare image.
+	Checkpoint string `json:"checkpoint,omitempty"`
 	// Made is false until the provider has made the box. A record without it is
 	// what an interrupted up leaves; the next one goes on from there.
 	Made bool `json:"made"`
+
+	// ForkOf names the box of the Envfile that it is like, though the Envfile does
+	// not declare it; empty: it is none of that kind.
+	ForkOf string `json:"fork_of,omitempty"`
+	// Restoring names the snapshot whose disk it is getting, until it has it.
+	Restoring string `json:"restoring,omitempty"`
 
 	SSH SSH `json:"ssh"`
 	// Networks are the box's addresses in private networks, when it was last
 	// started.
 	Networks []Network `json:"networks,omitempty"`
 
+	// Entered is true once the box could be logged in to since its last start.
+	Entered bool `json:"entered,omitempty"`
 	// Suspended is true for a box that `berth suspend` has frozen.
 	Suspended bool `json:"suspended,omitempty"`
 	// Facts are hashes of what the Envfile said when the box was last started, by
@@ -81,11 +93,13 @@ const (
 
 // Step is the outcome of one provisioner block.
 type Step struct {
-	ID     string     `json:"id"`
-	Hash   string     `json:"hash"` // of its arguments and the files it reads, as it last ran
-	Status StepStatus `json:"status"`
-	At     time.Time  `json:"at"`
-	Error  string     `json:"error,omitempty"`
+	ID   string `json:"id"`
+	Hash string `json:"hash"` // of its arguments and the files it reads, as it last ran
+	// Parts are short hashes of each argument and file, to tell what has changed.
+	Parts  map[string]string `json:"parts,omitempty"`
+	Status StepStatus        `json:"status"`
+	At     time.Time         `json:"at"`
+	Error  string            `json:"error,omitempty"`
 }
 
 // Step returns the outcome of a step, or nil when it has not run.

@@ -2,7 +2,11 @@ package host
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"io"
+	"os"
 	"time"
 
 	"github.com/hashicorp/go-plugin"
@@ -22,6 +26,8 @@ type running struct {
 	process *process
 	client  *plugin.Client
 	spec    hcldec.Spec
+	builtin bool
+	digest  func() (string, error) // of the program
 
 	provider    *wire.ProviderClient // one of the two is set
 	provisioner *wire.ProvisionerClient
@@ -68,6 +74,29 @@ func (p *Provisioner) Inputs(ctx context.Context, config []byte) ([]string, erro
 // Provision sets up g. When it returns, no call to g is going on.
 func (p *Provisioner) Provision(ctx context.Context, config []byte, g provisioner.Guest) error {
 	return p.r.provisioner.Provision(ctx, config, g)
+}
+
+// Identity returns the sha256 of the plugin's program, "" for one that is part of
+// berth.
+func (p *Provisioner) Identity() (string, error) {
+	if p.r.builtin {
+		return "", nil
+	}
+	return p.r.digest()
+}
+
+// fileDigest returns the sha256 of a file.
+func fileDigest(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("read %s: %w", path, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // lost makes the error for a call that got no answer.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/hashicorp/go-hclog"
@@ -38,7 +39,8 @@ func (m *Manager) start(k key) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &running{m: m, key: k, process: p, client: m.client(k, p, sockets)}
+	r := &running{m: m, key: k, process: p, client: m.client(k, p, sockets), builtin: len(args) > 0}
+	r.digest = sync.OnceValues(func() (string, error) { return fileDigest(path) })
 	if err := r.connect(); err != nil {
 		_ = p.Kill(context.Background()) // an error means that it is gone
 		if p.hasStarted() {

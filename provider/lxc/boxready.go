@@ -78,6 +78,8 @@ var imageFiles = []imageFile{
 	{"etc/systemd/system/ssh.service", 0o644, sshdUnit},
 	{"etc/ssh/sshd_config.d/berth.conf", 0o644, sshdConfig},
 	{"etc/sudoers.d/berth", 0o440, sudoers},
+	{"etc/apt/apt.conf.d/80berth-packages", 0o644, aptHooks},
+	{cacheScript, 0o755, cacheShell},
 	{"etc/default/locale", 0o644, "LANG=C.UTF-8\n"},
 	// Logins are welcome before the boot has ended: without /run/nologin.
 	{"etc/tmpfiles.d/tmp.conf", 0o644, tmpConfig},
@@ -135,6 +137,9 @@ func finishImage(dir string) error {
 		if err := root.RemoveAll(gone); err != nil {
 			return fmt.Errorf("finish image: %w", err)
 		}
+	}
+	if err := sameSources(root); err != nil {
+		return fmt.Errorf("finish image: %w", err)
 	}
 	for _, f := range imageFiles {
 		if err := writeIn(root, f.path, f.text, f.mode); err != nil {

@@ -22,7 +22,7 @@ type cgroups map[string]hierarchy
 
 // controllers are those that Berth uses, by their names in v1 and v2; blkio
 // became io.
-var controllers = []string{"cpu", "cpuacct", "cpuset", "memory", "pids", "blkio", "io"}
+var controllers = []string{"cpu", "cpuacct", "cpuset", "memory", "pids", "blkio", "io", "freezer"}
 
 // detectCgroups looks at what is mounted.
 func detectCgroups() (cgroups, error) {

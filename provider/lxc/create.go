@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/berth-dev/berth/provider"
 )
@@ -38,14 +39,17 @@ func (p *lxcProvider) Create(ctx context.Context, spec provider.Spec, report pro
 	if err := p.mode.checkFolders(ctx, p, spec.Folders); err != nil {
 		return err
 	}
-	img, err := p.image(ctx, spec.Image, report)
+	layers, err := p.beginning(ctx, spec, report)
 	if err != nil {
 		return err
 	}
-	if err := p.checkUser(img, spec.User); err != nil {
+	if err := p.checkUser(image{Name: spec.Image, Layer: layers[len(layers)-1]}, spec.User); err != nil {
 		return err
 	}
-	r = record{ID: spec.ID, Project: spec.Project, Name: spec.Name, Image: spec.Image, Layers: []string{img.Layer},
+	if err := p.store.pruneCache(spec.ProjectID, time.Now()); err != nil {
+		return fmt.Errorf("remove old packages of the project: %w", err)
+	}
+	r = record{ID: spec.ID, Project: spec.Project, Name: spec.Name, Image: spec.Image, Layers: layers,
 		Hostname: spec.Hostname}
 	if err := p.lease(ctx, &r); err != nil {
 		return err
@@ -55,6 +59,19 @@ func (p *lxcProvider) Create(ctx context.Context, spec provider.Spec, report pro
 	}
 	r.Ready = true
 	return p.store.save(r)
+}
+
+// beginning returns what a new box is made of, topmost first.
+func (p *lxcProvider) beginning(ctx context.Context, spec provider.Spec, report provider.Report) ([]string, error) {
+	if spec.Checkpoint != "" {
+		layers, err := p.fromCheckpoint(ctx, spec)
+		if err != nil {
+			return nil, fmt.Errorf("create box %s: %w", spec.ID, err)
+		}
+		return layers, nil
+	}
+	img, err := p.image(ctx, spec.Image, report)
+	return []string{img.Layer}, err
 }
 
 // lease gives the box its id range and address and writes its record, which is
@@ -80,7 +97,7 @@ func (p *lxcProvider) lease(ctx context.Context, r *record) error {
 	}
 	// The record comes first, so that a network made for this box is removed
 	// with it, whatever happens in between.
-	if err := p.store.save(*r); err != nil {
+	if err := p.store.saveUsing(*r, r.Layers); err != nil {
 		return err
 	}
 	n, err := p.mode.network(ctx, p.store)
@@ -95,7 +112,14 @@ func (p *lxcProvider) lease(ctx context.Context, r *record) error {
 
 // makeDisk makes the box's folders anew.
 func (p *lxcProvider) makeDisk(r record, spec provider.Spec) error {
-	disk := p.store.file(r.ID, "disk")
+	if err := p.store.forgetKept(r.ID); err != nil {
+		return err
+	}
+	return p.makeDiskIn("disk", r, spec)
+}
+
+func (p *lxcProvider) makeDiskIn(name string, r record, spec provider.Spec) error {
+	disk := p.store.file(r.ID, name)
 	if err := os.RemoveAll(disk); err != nil {
 		return err
 	}
@@ -110,7 +134,7 @@ func (p *lxcProvider) makeDisk(r record, spec provider.Spec) error {
 			return err
 		}
 	}
-	return p.seed(r, spec, true)
+	return p.seed(filepath.Join(disk, "upper"), r, spec, true)
 }
 
 // Ranges of host ids that are for containers by the common convention

@@ -35,7 +35,7 @@ var dpkgOptions = []string{"force-unsafe-io"}
 // recipe is everything that decides what an image of a suite holds, for its
 // key.
 func recipe(suite string) []string {
-	parts := append([]string{suite, userHook}, packages...)
+	parts := append([]string{suite, userHook, packagesHook, buildEpoch}, packages...)
 	parts = append(parts, dpkgOptions...)
 	parts = append(parts, maskedUnits...)
 	for _, f := range imageFiles {
@@ -52,7 +52,7 @@ func (p *lxcProvider) bootstrap(ctx context.Context, suite, dir string, report p
 		return errors.New("mmdebstrap is not installed\nInstall it: apt-get install mmdebstrap debian-archive-keyring")
 	}
 	args := []string{"--variant=minbase", "--mode=root", "--format=directory",
-		"--include=" + strings.Join(packages, ","), "--customize-hook=" + userHook}
+		"--include=" + strings.Join(packages, ","), "--customize-hook=" + userHook, "--customize-hook=" + packagesHook}
 	for _, o := range dpkgOptions {
 		args = append(args, "--dpkgopt="+o)
 	}
@@ -71,6 +71,7 @@ func (p *lxcProvider) bootstrap(ctx context.Context, suite, dir string, report p
 func runBuilder(ctx context.Context, report provider.Report, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = "/"
+	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+buildEpoch)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setsid:       true,
 		Cloneflags:   syscall.CLONE_NEWPID,

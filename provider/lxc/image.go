@@ -27,6 +27,8 @@ type image struct {
 	Layer  string    `json:"layer"`  // digest of its tree
 	Size   int64     `json:"size"`   // bytes
 	Built  time.Time `json:"built"`
+	// Packages are those of the distribution, for Envfile.lock.
+	Packages []provider.Package `json:"packages,omitempty"`
 }
 
 // suites are the Debian releases that boxes are made of.
@@ -50,7 +52,7 @@ func (p *lxcProvider) image(ctx context.Context, name string, report provider.Re
 		return image{}, err
 	}
 	recipe := recipeKey(suite, p.Mirror)
-	path := filepath.Join(p.store.images(), imageFileName(suite, recipe))
+	path := p.imageFile(suite)
 	if img, err := p.store.loadImage(path); err == nil {
 		return img, nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -65,15 +67,15 @@ func (p *lxcProvider) image(ctx context.Context, name string, report provider.Re
 		return img, nil
 	}
 	report.Step("build image " + name + " (once on this host)")
-	layer, size, err := p.buildLayer(ctx, suite, recipe, report)
+	built, err := p.buildLayer(ctx, suite, recipe, report)
 	if errors.Is(err, unix.ENOSPC) {
 		err = fmt.Errorf("%w%s", err, diskFullHint)
 	}
 	if err != nil {
 		return image{}, fmt.Errorf("build image %s: %w", name, err)
 	}
-	img := image{Name: name, Recipe: recipe, Layer: layer, Size: size, Built: time.Now().UTC()}
-	return img, writeJSON(path, img)
+	built.Name, built.Recipe, built.Built = name, recipe, time.Now().UTC()
+	return built, writeJSON(path, built)
 }
 
 func imageFileName(suite, recipe string) string { return "debian-" + suite + "-" + recipe + ".json" }
@@ -117,29 +119,31 @@ func recipeKey(suite, mirror string) string {
 
 // buildLayer builds into a folder of its own and moves the finished tree to its
 // digest. A leftover of a build that was killed has the same name, and goes.
-func (p *lxcProvider) buildLayer(ctx context.Context, suite, recipe string, report provider.Report) (string, int64, error) {
+func (p *lxcProvider) buildLayer(ctx context.Context, suite, recipe string, report provider.Report) (built image, err error) {
 	tmp := filepath.Join(p.store.layers(), ".new-"+suite+"-"+recipe)
 	if err := os.RemoveAll(tmp); err != nil {
-		return "", 0, err
+		return built, err
 	}
 	if err := os.MkdirAll(p.store.layers(), 0o700); err != nil {
-		return "", 0, err
+		return built, err
 	}
 	defer os.RemoveAll(tmp) // nothing is there any more after the rename
 	if err := p.bootstrap(ctx, suite, tmp, report); err != nil {
-		return "", 0, err
+		return built, err
+	}
+	if built.Packages, err = takePackages(tmp); err != nil {
+		return built, err
 	}
 	report.Step("store image")
-	digest, size, err := treeDigest(ctx, tmp)
-	if err != nil {
-		return "", 0, err
+	if built.Layer, built.Size, err = treeDigest(ctx, tmp); err != nil {
+		return built, err
 	}
-	final := p.store.layer(digest)
+	final := p.store.layer(built.Layer)
 	if _, err := os.Stat(final); err == nil {
-		return digest, size, nil // the same tree is there already
+		return built, nil // the same tree is there already
 	}
 	if err := syncTree(tmp); err != nil {
-		return "", 0, err
+		return built, err
 	}
-	return digest, size, os.Rename(tmp, final)
+	return built, os.Rename(tmp, final)
 }

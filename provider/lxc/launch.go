@@ -218,7 +218,8 @@ func mountMapped(dir, at string, userns *os.File, attrs uint64) error {
 // host's root has none in these idmapped trees; it would fall back to a
 // read-only mount.
 func (d disk) mountOverlay(lower string) error {
-	data := "lowerdir=" + lower + ",upperdir=" + stageOwn + "/upper,workdir=" + stageOwn + "/work"
+	// A checkpoint takes a layer for what it says: no file's content is elsewhere.
+	data := "lowerdir=" + lower + ",upperdir=" + stageOwn + "/upper,workdir=" + stageOwn + "/work,redirect_dir=nofollow,metacopy=off,index=off"
 	if d.nested {
 		data += ",userxattr" // others are the host's root's to write
 	}

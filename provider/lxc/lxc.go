@@ -6,14 +6,11 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"os"
-	"os/exec"
 	"sort"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/hostcheck"
 )
 
 // lxcProvider is the provider; its tagged fields are the arguments of the
@@ -40,58 +37,12 @@ func Open(dataDir string) provider.Provider {
 	return &lxcProvider{store: s, tools: m.tools(s), mode: m}
 }
 
-// minKernel is the first kernel whose overlayfs takes idmapped layers
-// (kernel commit bc70682a497c, "ovl: support idmapped layers").
-var minKernel = [2]int{5, 19}
-
 // Check reports what this host lacks, all at once.
 func (p *lxcProvider) Check(ctx context.Context) error {
 	if p.store.root == "" {
 		return errors.New("$BERTH_PLUGIN_DATA is not set: this plugin is started by berth, not by hand")
 	}
-	var problems []string
-	for _, tool := range []string{"lxc-start", "lxc-stop", "lxc-info"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			problems = append(problems, "LXC is not installed: "+tool+" is not in $PATH\n"+
-				"Install the package lxc, version 4.0 or later: apt-get install lxc (Debian, Ubuntu), dnf install lxc (Fedora).")
-			break
-		}
-	}
-	problems = append(problems, p.mode.check(ctx, p.store)...)
-	if err := checkOverlay(ctx); err != nil {
-		problems = append(problems, err.Error())
-	}
-	if len(problems) > 0 {
-		return errors.New(strings.Join(problems, "\n"))
-	}
-	return ctx.Err()
-}
-
-// checkOverlay makes sure that overlayfs is there, loading its module if need be.
-func checkOverlay(ctx context.Context) error {
-	for range 2 {
-		b, err := os.ReadFile("/proc/filesystems")
-		if err != nil {
-			return fmt.Errorf("read the list of filesystems: %w", err)
-		}
-		if strings.Contains(string(b), "\toverlay\n") {
-			return nil
-		}
-		// Its failure shows in the second look.
-		_ = exec.CommandContext(ctx, "modprobe", "overlay").Run()
-	}
-	return errors.New("the kernel has no overlayfs: load the module overlay, or use a kernel with CONFIG_OVERLAY_FS")
-}
-
-// kernelVersion returns the running kernel's version; zeros when it cannot be read.
-func kernelVersion() (major, minor int, release string) {
-	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return 0, 0, "unknown"
-	}
-	release = unix.ByteSliceToString(u.Release[:])
-	fmt.Sscanf(release, "%d.%d", &major, &minor)
-	return major, minor, release
+	return hostcheck.First(ctx, p.env())
 }
 
 // Validate checks the arguments beyond their types.

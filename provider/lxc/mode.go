@@ -36,7 +36,7 @@ type mode interface {
 	// checkFolders makes sure that a box can have these folders.
 	checkFolders(ctx context.Context, p *lxcProvider, folders []provider.Folder) error
 	// boot mounts the box's disk, where nobody else sees it, and starts LXC.
-	boot(ctx context.Context, p *lxcProvider, r record, n network, folders []provider.Folder) error
+	boot(ctx context.Context, p *lxcProvider, r record, n network, spec provider.Spec) error
 	// reached finishes the network of a box that runs, and says what is in the
 	// way of its packets.
 	reached(ctx context.Context, r record, n network, pid int) (warning string, err error)

@@ -13,13 +13,8 @@ import (
 // the kernel maps (launch.go).
 type rootMode struct{}
 
-func (rootMode) check(context.Context, store) []string {
-	if major, minor, release := kernelVersion(); major < minKernel[0] || major == minKernel[0] && minor < minKernel[1] {
-		return []string{fmt.Sprintf("the kernel is %s, and boxes need %d.%d or later (overlayfs over idmapped layers)",
-			release, minKernel[0], minKernel[1])}
-	}
-	return nil
-}
+// check: package hostcheck knows all of it.
+func (rootMode) check(context.Context, store) []string { return nil }
 
 func (rootMode) leaseIDs(s store, boxes []record) (uint32, error) {
 	return freeIDRange(s.root, boxes, subIDs())
@@ -46,9 +41,20 @@ func (rootMode) checkFolders(ctx context.Context, p *lxcProvider, folders []prov
 	return err
 }
 
-func (rootMode) boot(ctx context.Context, p *lxcProvider, r record, _ network, folders []provider.Folder) error {
+func (rootMode) boot(ctx context.Context, p *lxcProvider, r record, _ network, spec provider.Spec) error {
 	d := p.disk(r)
-	d.folders = func() ([]tree, error) { return p.cloneFolders(ctx, folders, r.IDBase) }
+	d.folders = func() ([]tree, error) {
+		trees, err := p.cloneFolders(ctx, spec.Folders, r.IDBase)
+		if err != nil || !spec.PackageCache {
+			return trees, err
+		}
+		packages, err := p.openCache(ctx, spec.ProjectID, r.IDBase)
+		if err != nil {
+			closeTrees(trees)
+			return nil, err
+		}
+		return append(trees, packages), nil
+	}
 	return inMountNamespace(ctx, d, func() error {
 		return p.tools.start(ctx, r.ID, p.store.file(r.ID, "lxc.log"), p.store.file(r.ID, "monitor.pid"))
 	})

@@ -45,7 +45,7 @@ func (strandedMode) checkFolders(context.Context, *lxcProvider, []provider.Folde
 	return errStranded
 }
 
-func (strandedMode) boot(context.Context, *lxcProvider, record, network, []provider.Folder) error {
+func (strandedMode) boot(context.Context, *lxcProvider, record, network, provider.Spec) error {
 	return errStranded
 }
 

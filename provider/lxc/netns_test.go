@@ -47,11 +47,16 @@ func ownNetwork(t *testing.T) bool {
 	check(os.MkdirAll(stage, 0o700))
 	check(unix.Mount("tmpfs", stage, "tmpfs", 0, "mode=0700"))
 	// LXC looks for its bridges in /sys, which shows the network of who mounted it.
-	groups := t.TempDir()
-	check(unix.Mount("/sys/fs/cgroup", groups, "", unix.MS_BIND|unix.MS_REC, ""))
+	// What is mounted below it is needed as it was: cgroups, and AppArmor's files.
+	kept := map[string]string{"/sys/fs/cgroup": t.TempDir(), "/sys/kernel/security": t.TempDir()}
+	for at, aside := range kept {
+		check(unix.Mount(at, aside, "", unix.MS_BIND|unix.MS_REC, ""))
+	}
 	check(unix.Mount("sysfs", "/sys", "sysfs", 0, ""))
-	check(unix.Mount(groups, "/sys/fs/cgroup", "", unix.MS_BIND|unix.MS_REC, ""))
-	check(unix.Unmount(groups, unix.MNT_DETACH))
+	for at, aside := range kept {
+		check(unix.Mount(aside, at, "", unix.MS_BIND|unix.MS_REC, ""))
+		check(unix.Unmount(aside, unix.MNT_DETACH))
+	}
 	lo, err := netlink.LinkByName("lo")
 	check(err)
 	check(netlink.LinkSetUp(lo))

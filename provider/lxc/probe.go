@@ -61,18 +61,22 @@ func checkForwarding(ctx context.Context, n network, pid int) (warning string, e
 
 // advice says what the user can do about a chain.
 func (b barrier) advice(bridge string) string {
-	text := fmt.Sprintf("it reaches nothing beyond this host: the firewall chain %q of the table %q (%s) drops what it sends, "+
-		"and no other table can overrule that. ", b.chain, b.table, b.family)
+	return fmt.Sprintf("it reaches nothing beyond this host: the firewall chain %q of the table %q (%s) drops what it sends, "+
+		"and no other table can overrule that. ", b.chain, b.table, b.family) + b.fix(bridge)
+}
+
+// fix says how to let a bridge through a chain.
+func (b barrier) fix(bridge string) string {
 	if b.table == "firewalld" {
-		return text + fmt.Sprintf("Let the bridge through: firewall-cmd --permanent --zone=trusted --add-interface=%s && firewall-cmd --reload", bridge)
+		return fmt.Sprintf("Let the bridge through: firewall-cmd --permanent --zone=trusted --add-interface=%s && firewall-cmd --reload", bridge)
 	}
 	rule := fmt.Sprintf("nft insert rule %s %s %s ", b.family, b.table, b.chain)
 	if b.table == legacyTable {
 		rule = fmt.Sprintf("iptables-legacy -I %s 1 ", b.chain)
-		return text + fmt.Sprintf("Let the bridge through: %s-i %s -j ACCEPT && %[1]s-o %s -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+		return fmt.Sprintf("Let the bridge through: %s-i %s -j ACCEPT && %[1]s-o %s -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
 			rule, bridge, bridge)
 	}
-	return text + fmt.Sprintf("Let the bridge through: %siifname %s accept && %[1]soifname %s ct state established,related accept",
+	return fmt.Sprintf("Let the bridge through: %siifname %s accept && %[1]soifname %s ct state established,related accept",
 		rule, bridge, bridge)
 }
 

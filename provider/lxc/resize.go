@@ -144,15 +144,16 @@ func (r cgroupReader) without(device string) []setting {
 }
 
 // parentCPUs returns the CPUs of the cgroup above, which are all that a box
-// without a limit may use. In v1 the list cannot be empty.
+// without a limit may use. Where processes are, the list cannot be emptied.
 func (r cgroupReader) parentCPUs() string {
 	if r.dirs["cpuset"] == "" {
 		return ""
 	}
+	file := "cpuset.cpus"
 	if r.cgroups["cpuset"].v2 {
-		return "\n"
+		file = "cpuset.cpus.effective"
 	}
-	b, _ := os.ReadFile(filepath.Join(filepath.Dir(r.dirs["cpuset"]), "cpuset.cpus"))
+	b, _ := os.ReadFile(filepath.Join(filepath.Dir(r.dirs["cpuset"]), file))
 	return strings.TrimSpace(string(b))
 }
 

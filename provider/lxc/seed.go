@@ -12,12 +12,12 @@ import (
 	"github.com/berth-dev/berth/provider"
 )
 
-// seed writes what makes a box itself into its upper folder, while it is not
+// seed writes what makes a box itself into an upper folder of it, while it is not
 // running: identity and the way in at its creation, what may change with every
 // start. The box's root may have put links anywhere in there, so everything
 // goes through an os.Root.
-func (p *lxcProvider) seed(r record, spec provider.Spec, first bool) error {
-	root, err := os.OpenRoot(p.store.upper(r.ID))
+func (p *lxcProvider) seed(upper string, r record, spec provider.Spec, first bool) error {
+	root, err := os.OpenRoot(upper)
 	if err != nil {
 		return fmt.Errorf("open the disk of box %s: %w", r.ID, err)
 	}
@@ -79,26 +79,35 @@ func emptyTmp(root *os.Root) error {
 // current returns a file as the box sees it: its own, else its image's. Files
 // that cannot be read, such as a link that leads out, count as empty.
 func (p *lxcProvider) current(upper *os.Root, r record, name string) string {
-	if _, err := upper.Lstat(name); err == nil {
-		// A FIFO would keep the reader waiting for ever.
-		if st, err := upper.Stat(name); err != nil || !st.Mode().IsRegular() {
-			return ""
-		}
-		b, _ := upper.ReadFile(name)
-		return string(b)
+	if text, there := textIn(upper, name); there {
+		return text
 	}
 	for _, layer := range r.Layers {
 		root, err := os.OpenRoot(p.store.layer(layer))
 		if err != nil {
 			continue
 		}
-		b, err := root.ReadFile(name)
+		text, there := textIn(root, name)
 		root.Close()
-		if err == nil {
-			return string(b)
+		if there {
+			return text
 		}
 	}
 	return ""
+}
+
+// textIn returns a file of a layer, and whether the layer has anything by that
+// name. What is no regular file, such as a whiteout, is empty: a FIFO would keep
+// the reader waiting for ever.
+func textIn(root *os.Root, name string) (text string, there bool) {
+	if _, err := root.Lstat(name); err != nil {
+		return "", false
+	}
+	if st, err := root.Stat(name); err != nil || !st.Mode().IsRegular() {
+		return "", true
+	}
+	b, _ := root.ReadFile(name)
+	return string(b), true
 }
 
 // The lines around what Berth keeps in a file that is the user's as well.

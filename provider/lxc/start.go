@@ -35,6 +35,11 @@ func (p *lxcProvider) Start(ctx context.Context, spec provider.Spec, report prov
 	if err := p.settle(ctx, r.ID); err != nil { // what a monitor that was killed may have left
 		return fmt.Errorf("start box %s: %w", r.ID, err)
 	}
+	if r.Restoring != nil { // a Restore was killed
+		if err := p.finishExchange(&r); err != nil {
+			return fmt.Errorf("start box %s: %w", r.ID, err)
+		}
+	}
 	if err := p.start(ctx, r, spec, report); err != nil {
 		return errors.Join(err, p.disconnect())
 	}
@@ -52,7 +57,7 @@ func (p *lxcProvider) start(ctx context.Context, r record, spec provider.Spec, r
 	if err != nil {
 		return err
 	}
-	if err := p.launch(ctx, r, n.network, spec.Folders); err != nil {
+	if err := p.launch(ctx, r, n.network, spec); err != nil {
 		return err
 	}
 	if err := p.verify(ctx, r, n.network, limits, report); err != nil {
@@ -69,7 +74,7 @@ func (p *lxcProvider) configure(r record, n network, spec provider.Spec) ([]sett
 	if err != nil {
 		return nil, err
 	}
-	if err := p.seed(r, spec, false); err != nil {
+	if err := p.seed(p.store.upper(r.ID), r, spec, false); err != nil {
 		return nil, err
 	}
 	text, err := boxConfig{
@@ -140,12 +145,12 @@ func (p *lxcProvider) disconnect() error {
 }
 
 // launch mounts the box's disk and boots it.
-func (p *lxcProvider) launch(ctx context.Context, r record, n network, folders []provider.Folder) error {
+func (p *lxcProvider) launch(ctx context.Context, r record, n network, spec provider.Spec) error {
 	// LXC wants its -P to be passable by the box's root.
 	if err := os.Chmod(p.store.boxes(), 0o711); err != nil {
 		return err
 	}
-	err := p.mode.boot(ctx, p, r, n, folders)
+	err := p.mode.boot(ctx, p, r, n, spec)
 	if err == nil {
 		return nil
 	}

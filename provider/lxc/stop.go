@@ -17,12 +17,15 @@ func (p *lxcProvider) Stop(ctx context.Context, id string, grace time.Duration, 
 	if err != nil {
 		return err
 	}
-	state, _, err := p.tools.info(ctx, id)
+	state, pid, err := p.tools.info(ctx, id)
 	if err != nil {
 		return err
 	}
 	if state != "STOPPED" {
 		err := p.thaw(ctx, id, state)
+		if grace > 0 && pid != 0 && err == nil {
+			awaitHandler(ctx, pid)
+		}
 		if err == nil {
 			err = p.tools.stop(ctx, id, grace)
 		}
@@ -79,5 +82,5 @@ func (p *lxcProvider) remove(id string) error {
 	if err := errors.Join(p.mode.leave(p.store), p.mode.release(p.store)); err != nil {
 		return fmt.Errorf("destroy box %s: %w", id, err)
 	}
-	return p.store.sweep()
+	return errors.Join(p.store.sweep(), p.store.releaseKept())
 }

@@ -22,25 +22,35 @@ import (
 //	networks/BRIDGE.json a private network; BRIDGE.lock while it is made or removed
 //	images/KEY.json      image name and recipe -> layer
 //	layers/DIGEST/       immutable trees; .new-* while they are made
+//	cache/PROJECT/apt/   packages that the project's boxes share; written by them
 //	run/                 locks of LXC's tools, for a user's boxes
 //	boxes/               mode 0711 for the boxes' roots; what is in it is private
 //	boxes/ID/box.json    the record of a box, written before anything else of it
 //	boxes/ID/config      LXC configuration, rewritten at every start
-//	boxes/ID/disk/       upper/ and work/ of its overlay
+//	boxes/ID/disk/       upper/ and work/ of its overlay; disk-new/ while it gets another one
+//	boxes/ID/kept        what its last checkpoint has (see keepindex.go)
 //	boxes/ID/*.log       console and LXC logs of the last start
+//	checkpoints/         disks that are kept (see checkpoints.go)
 //	boxes/.gone-*        a destroyed box whose files are being removed
 type store struct{ root string }
 
 func (s store) boxes() string                  { return filepath.Join(s.root, "boxes") }
 func (s store) box(id string) string           { return filepath.Join(s.root, "boxes", id) }
 func (s store) file(id, name string) string    { return filepath.Join(s.root, "boxes", id, name) }
-func (s store) layer(digest string) string     { return filepath.Join(s.root, "layers", digest) }
 func (s store) layers() string                 { return filepath.Join(s.root, "layers") }
 func (s store) images() string                 { return filepath.Join(s.root, "images") }
 func (s store) networkFile() string            { return filepath.Join(s.root, "network.json") }
 func (s store) upper(id string) string         { return filepath.Join(s.root, "boxes", id, "disk", "upper") }
 func (s store) runtime() string                { return filepath.Join(s.root, "run") }
 func (s store) lock() (unlock func(), e error) { return flock(filepath.Join(s.root, "lock")) }
+
+// layer returns the folder of a layer, of an image or of a checkpoint.
+func (s store) layer(name string) string {
+	if strings.HasPrefix(name, keptLayer) {
+		return filepath.Join(s.keptLayers(), name)
+	}
+	return filepath.Join(s.root, "layers", name)
+}
 
 // recordVersion is the format of box.json. A newer one is refused.
 const recordVersion = 1
@@ -59,6 +69,9 @@ type record struct {
 	Addr    netip.Addr `json:"addr"`
 	NICs    []nic      `json:"nics,omitempty"` // eth1 and up, as last started
 	Ready   bool       `json:"ready"`          // false: Create has not finished
+	// Restoring are the layers of the disk that the box is getting instead of its
+	// own; nil: none.
+	Restoring []string `json:"restoring,omitempty"`
 	// Hostname is the box's host name as last started.
 	Hostname string `json:"hostname,omitempty"`
 }

@@ -81,6 +81,12 @@ func (t lxcTools) info(ctx context.Context, id string) (string, int, error) {
 	if _, err := os.Stat(filepath.Join(t.path, id, "config")); errors.Is(err, fs.ErrNotExist) {
 		return "STOPPED", 0, nil // never configured, and lxc-info would know nothing of it
 	}
+	if pid, frozen, ok := runningInit(id); ok {
+		if frozen {
+			return "FROZEN", pid, ctx.Err()
+		}
+		return "RUNNING", pid, ctx.Err()
+	}
 	var out bytes.Buffer
 	if err := t.run(ctx, &out, "lxc-info", "-n", id, "-P", t.path, "-s", "-p"); err != nil {
 		return "", 0, err

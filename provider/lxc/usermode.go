@@ -21,10 +21,6 @@ import (
 // a user have the same ids.
 type userMode struct{ uid int }
 
-// minUserKernel is the first kernel that lets users mount overlayfs in their own
-// namespaces (kernel commit 459c7c565ac3, "ovl: unprivieged mounts").
-var minUserKernel = [2]int{5, 11}
-
 // killTimeout bounds what is asked of the process outside where no context is.
 const killTimeout = 5 * time.Second
 
@@ -51,10 +47,6 @@ func (userMode) ask(ctx context.Context, do string, with any) error {
 
 func (m userMode) check(ctx context.Context, s store) []string {
 	var problems []string
-	if major, minor, release := kernelVersion(); major < minUserKernel[0] || major == minUserKernel[0] && minor < minUserKernel[1] {
-		problems = append(problems, fmt.Sprintf("the kernel is %s, and boxes without root need %d.%d or later (overlayfs in user namespaces)",
-			release, minUserKernel[0], minUserKernel[1]))
-	}
 	if _, err := UserNIC(); err != nil {
 		problems = append(problems, err.Error())
 	}
@@ -108,8 +100,8 @@ func (m userMode) checkFolders(ctx context.Context, p *lxcProvider, folders []pr
 	return m.ask(ctx, "folders", bootOrder{Root: p.store.root, Folders: folders})
 }
 
-func (m userMode) boot(ctx context.Context, p *lxcProvider, r record, n network, folders []provider.Folder) error {
-	return m.ask(ctx, "boot", bootOrder{ID: r.ID, Root: p.store.root, Layers: r.Layers, Folders: folders, Links: userLinks(r, n)})
+func (m userMode) boot(ctx context.Context, p *lxcProvider, r record, n network, spec provider.Spec) error {
+	return m.ask(ctx, "boot", bootOrder{ID: r.ID, Root: p.store.root, Layers: r.Layers, Folders: spec.Folders, Links: userLinks(r, n)})
 }
 
 // reached: the hook has done it all, and a user may not look at firewalls.

@@ -63,7 +63,7 @@ func (s *suite) destroyAtTheEnd(t *testing.T) {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), limit)
 		defer cancel()
-		for _, id := range []string{s.spec.ID, s.spec.ID + twins[0], s.spec.ID + twins[1]} {
+		for _, id := range []string{s.spec.ID, s.spec.ID + twins[0], s.spec.ID + twins[1], s.spec.ID + "-c"} {
 			if err := p.Destroy(ctx, id, nil); err != nil && !errors.Is(err, provider.ErrNotFound) {
 				t.Errorf("destroy box %s at the end: %v", id, err)
 			}

@@ -31,6 +31,8 @@ func Run(t *testing.T, open func(t *testing.T) provider.Provider, spec provider.
 		run  func(*testing.T)
 	}{
 		{"check", s.check},
+		{"examine", s.examine},
+		{"images", s.images},
 		{"a missing box", s.missing},
 		{"create", s.create},
 		{"start", s.start},
@@ -39,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) provider.Provider, spec provider.
 		{"destroy a running box", s.destroy},
 		{"a cancelled context", s.cancelled},
 		{"two boxes at once", s.two},
+		{"checkpoints", s.checkpoints},
 	} {
 		if !t.Run(part.name, part.run) {
 			t.Log("the rest is left out")

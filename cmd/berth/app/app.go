@@ -35,6 +35,10 @@ func Main(args []string) int {
 	}
 	d := &deps{ui: ui.New(os.Stdin, os.Stdout, os.Stderr)}
 	defer d.close()
+	if words, ok := completing(args); ok {
+		complete(d, words)
+		return exitOK
+	}
 	ctx, stop := interruptible(d)
 	defer stop()
 	a := newApp(d)
@@ -83,11 +87,13 @@ func newApp(d *deps) *cli.App {
 		},
 		Before: d.before,
 		Commands: []*cli.Command{
-			initCommand(d), validateCommand(d),
+			initCommand(d), validateCommand(d), fmtCommand(d), lockCommand(d), planCommand(d),
 			upCommand(d), provisionCommand(d), reloadCommand(d), haltCommand(d), destroyCommand(d),
 			suspendCommand(d), resumeCommand(d), resizeCommand(d),
+			snapshotCommand(d), forkCommand(d),
 			sshCommand(d), sshConfigCommand(d), cpCommand(d), rsyncCommand(d), statusCommand(d), portCommand(d),
-			pluginCommand(d), setupCommand(d), versionCommand(d),
+			globalStatusCommand(d), logsCommand(d), doctorCommand(d), setupCommand(d),
+			pluginCommand(d), completionCommand(d), manCommand(d), versionCommand(d),
 		},
 	}
 	setUp(a.Commands)

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -107,11 +108,29 @@ func (d *deps) engine(lenient bool) (*engine.Engine, error) {
 			return nil, err
 		}
 	}
-	return &engine.Engine{
+	e := &engine.Engine{
 		Envfile: file, Home: home, Project: project, Plugins: pluginsOf(d, home, file.Root),
 		UI: d.ui, Command: d.command, Host: engine.ReadHost(os.Getenv),
-		Processes: d.processes,
-	}, nil
+		Processes: d.processes, Build: build(), PluginFile: d.pluginFile(home, file.Root),
+	}
+	return e, e.AddForks()
+}
+
+// build tells this berth from others. One that has no version of its own is told
+// by its file.
+func build() string {
+	if Version != "dev" && !strings.HasSuffix(Version, "-dirty") {
+		return Version
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return Version
+	}
+	st, err := os.Stat(self)
+	if err != nil {
+		return Version
+	}
+	return fmt.Sprintf("%s %d %d", Version, st.Size(), st.ModTime().UnixNano())
 }
 
 // userFile returns the path of the user's own defaults.
@@ -144,6 +163,19 @@ func (d *deps) processes() []int {
 		return nil
 	}
 	return d.manager.Processes()
+}
+
+// pluginFile finds the binaries of external plugins.
+func (d *deps) pluginFile(home *state.Home, dir string) func(kind, name string) string {
+	return func(kind, name string) string {
+		all, _ := d.plugins(home, dir).List() // never fails
+		for _, p := range all {
+			if p.Kind == kind && p.Name == name {
+				return p.Path
+			}
+		}
+		return ""
+	}
 }
 
 func (d *deps) close() {

@@ -60,7 +60,10 @@ func destroyCommand(d *deps) *cli.Command {
 		},
 		Action: func(c *cli.Context) error {
 			e, boxes, err := d.existing(c)
-			if err != nil || len(boxes) == 0 {
+			if err != nil {
+				return err
+			}
+			if err := e.Sweep(c.Args().Slice()); err != nil || len(boxes) == 0 {
 				return err
 			}
 			if !c.Bool("force") && !d.ui.Interactive() {

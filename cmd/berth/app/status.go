@@ -82,6 +82,9 @@ func writeStatus(w io.Writer, all []engine.Status) error {
 		if s.Problem != "" {
 			notes = append(notes, s.Name+": "+s.Problem)
 		}
+		if s.Declared && s.ForkOf != "" {
+			notes = append(notes, s.Name+": a fork of "+s.ForkOf)
+		}
 		if !s.Declared {
 			notes = append(notes, s.Name+": the Envfile does not declare it; berth destroy "+s.Name+" removes it")
 		}
@@ -130,6 +133,7 @@ type statusJSON struct {
 	State       string      `json:"state"`
 	Problem     string      `json:"problem,omitempty"`
 	Declared    bool        `json:"declared"`
+	ForkOf      string      `json:"fork_of,omitempty"`
 	Provider    string      `json:"provider,omitempty"`
 	Image       string      `json:"image,omitempty"`
 	Address     string      `json:"ssh_address,omitempty"`
@@ -184,7 +188,7 @@ type usageJSON struct {
 }
 
 func statusOf(s engine.Status) statusJSON {
-	j := statusJSON{Name: s.Name, State: string(s.State), Problem: s.Problem, Declared: s.Declared,
+	j := statusJSON{Name: s.Name, State: string(s.State), Problem: s.Problem, Declared: s.Declared, ForkOf: s.ForkOf,
 		Provider: s.Provider, Image: s.Image, Steps: []stepJSON{}, Forwards: portsOf([]engine.PortsOf{s.Ports})}
 	if r := s.Record; r != nil {
 		j.ID, j.User, j.Created, j.Provisioned = r.ID, r.SSH.User, &r.Created, r.Provisioned

@@ -1,9 +1,13 @@
 package app
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"os"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
 
 	"github.com/berth-dev/berth/config"
 	"github.com/berth-dev/berth/internal/engine"
@@ -19,7 +23,11 @@ func upCommand(d *deps) *cli.Command {
 			"up before it, named or not. Names may be patterns: berth up 'web-*'.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "no-provision", Usage: "run no provisioning steps"},
+			&cli.BoolFlag{Name: "no-cache", Usage: "make new boxes from their bare image, and run all steps"},
 			&cli.BoolFlag{Name: "no-destroy-on-error", Usage: "keep a new box that does not boot, to look at it"},
+			&cli.StringFlag{Name: "on-error", Usage: "`WHAT` to do with a box in which a step fails: keep it, open a shell in it, or destroy it if it is new", Value: "keep"},
+			&cli.BoolFlag{Name: "frozen", Usage: "fail on any difference from Envfile.lock"},
+			&cli.BoolFlag{Name: "offline", Usage: "get nothing from the network; say what is missing"},
 			parallelFlag(),
 			&cli.DurationFlag{Name: "boot-timeout", Usage: "wait `TIME` for a box to answer, whatever the Envfile says"},
 		},
@@ -35,13 +43,46 @@ func upCommand(d *deps) *cli.Command {
 			if err != nil {
 				return err
 			}
+			onError, err := d.onError(c.String("on-error"))
+			if err != nil {
+				return err
+			}
 			return e.Up(c.Context, boxes, engine.UpOptions{
+				OnError:     onError,
+				Shell:       func(ctx context.Context, a engine.Access) error { return d.lookAround(ctx, e, a) },
 				NoProvision: c.Bool("no-provision"),
+				NoCache:     c.Bool("no-cache"),
 				Keep:        c.Bool("no-destroy-on-error"),
 				BootTimeout: c.Duration("boot-timeout"),
+				Frozen:      c.Bool("frozen"),
+				Offline:     c.Bool("offline"),
 			})
 		},
 	}
+}
+
+// onError reads --on-error.
+func (d *deps) onError(what string) (engine.OnError, error) {
+	switch o := engine.OnError(what); o {
+	case engine.KeepOnError, engine.DestroyOnError:
+		return o, nil
+	case engine.ShellOnError:
+		if !d.ui.Interactive() || !term.IsTerminal(int(os.Stdout.Fd())) {
+			return "", &usageError{text: "--on-error=shell needs a terminal, and there is none here"}
+		}
+		return o, nil
+	}
+	return "", &usageError{text: fmt.Sprintf("--on-error takes keep, shell or destroy, not %q", what)}
+}
+
+// lookAround gives the user a shell in a box. How that ends is no matter.
+func (d *deps) lookAround(ctx context.Context, e *engine.Engine, a engine.Access) error {
+	err := d.runInBox(ctx, e, a, "", false)
+	var status statusError
+	if errors.As(err, &status) {
+		return nil
+	}
+	return err
 }
 
 func parallelFlag() cli.Flag {

@@ -3,5 +3,5 @@ box "web" {
   resources { disk = "1GiB" } # ERROR: Not supported yet
   provisioner "shell" "one" { before = "two" } # ERROR: Not supported yet # ERROR: Unknown provisioner
   provisioner "shell" { after = "all" } # ERROR: Not supported yet
-  provisioner "shell" { cache = true } # ERROR: Not supported yet
+  provisioner "shell" { cache = true }
 }

@@ -46,6 +46,9 @@ func (l *local) Create(ctx context.Context, spec provider.Spec, report provider.
 	if err := checkSpec(spec); err != nil {
 		return err
 	}
+	if err := l.FetchImage(ctx, spec.Image, report); err != nil {
+		return err
+	}
 	report.Step("make folder " + b.dir)
 	if err := b.reset(); err != nil {
 		return err

@@ -63,14 +63,15 @@ const (
 type Code int32
 
 const (
-	Code_CODE_UNSPECIFIED Code = 0
-	Code_CODE_CANCELED    Code = 1
-	Code_CODE_DEADLINE    Code = 2
-	Code_CODE_NOT_FOUND   Code = 3
-	Code_CODE_NOT_RUNNING Code = 4
-	Code_CODE_UNSUPPORTED Code = 5
-	Code_CODE_IMAGE       Code = 6
-	Code_CODE_CONNECTION  Code = 7
+	Code_CODE_UNSPECIFIED   Code = 0
+	Code_CODE_CANCELED      Code = 1
+	Code_CODE_DEADLINE      Code = 2
+	Code_CODE_NOT_FOUND     Code = 3
+	Code_CODE_NOT_RUNNING   Code = 4
+	Code_CODE_UNSUPPORTED   Code = 5
+	Code_CODE_IMAGE         Code = 6
+	Code_CODE_CONNECTION    Code = 7
+	Code_CODE_NO_CHECKPOINT Code = 8
 )
 
 // Enum value maps for Code.
@@ -84,16 +85,18 @@ var (
 		5: "CODE_UNSUPPORTED",
 		6: "CODE_IMAGE",
 		7: "CODE_CONNECTION",
+		8: "CODE_NO_CHECKPOINT",
 	}
 	Code_value = map[string]int32{
-		"CODE_UNSPECIFIED": 0,
-		"CODE_CANCELED":    1,
-		"CODE_DEADLINE":    2,
-		"CODE_NOT_FOUND":   3,
-		"CODE_NOT_RUNNING": 4,
-		"CODE_UNSUPPORTED": 5,
-		"CODE_IMAGE":       6,
-		"CODE_CONNECTION":  7,
+		"CODE_UNSPECIFIED":   0,
+		"CODE_CANCELED":      1,
+		"CODE_DEADLINE":      2,
+		"CODE_NOT_FOUND":     3,
+		"CODE_NOT_RUNNING":   4,
+		"CODE_UNSUPPORTED":   5,
+		"CODE_IMAGE":         6,
+		"CODE_CONNECTION":    7,
+		"CODE_NO_CHECKPOINT": 8,
 	}
 )
 
@@ -173,7 +176,7 @@ func (x NestedBlock_Nesting) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use NestedBlock_Nesting.Descriptor instead.
 func (NestedBlock_Nesting) EnumDescriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{8, 0}
+	return file_plugin_proto_rawDescGZIP(), []int{9, 0}
 }
 
 type Error struct {
@@ -183,6 +186,7 @@ type Error struct {
 	ProviderArg    *ArgError              `protobuf:"bytes,3,opt,name=provider_arg,json=providerArg,proto3" json:"provider_arg,omitempty"`
 	ProvisionerArg *ArgError              `protobuf:"bytes,4,opt,name=provisioner_arg,json=provisionerArg,proto3" json:"provisioner_arg,omitempty"`
 	Exit           *ExitError             `protobuf:"bytes,5,opt,name=exit,proto3" json:"exit,omitempty"`
+	Problems       []*Problem             `protobuf:"bytes,6,rep,name=problems,proto3" json:"problems,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -252,6 +256,73 @@ func (x *Error) GetExit() *ExitError {
 	return nil
 }
 
+func (x *Error) GetProblems() []*Problem {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+type Problem struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Code          string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	Fix           string                 `protobuf:"bytes,3,opt,name=fix,proto3" json:"fix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Problem) Reset() {
+	*x = Problem{}
+	mi := &file_plugin_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Problem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Problem) ProtoMessage() {}
+
+func (x *Problem) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Problem.ProtoReflect.Descriptor instead.
+func (*Problem) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Problem) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Problem) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Problem) GetFix() string {
+	if x != nil {
+		return x.Fix
+	}
+	return ""
+}
+
 type ArgError struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Arg           string                 `protobuf:"bytes,1,opt,name=arg,proto3" json:"arg,omitempty"`
@@ -262,7 +333,7 @@ type ArgError struct {
 
 func (x *ArgError) Reset() {
 	*x = ArgError{}
-	mi := &file_plugin_proto_msgTypes[1]
+	mi := &file_plugin_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -274,7 +345,7 @@ func (x *ArgError) String() string {
 func (*ArgError) ProtoMessage() {}
 
 func (x *ArgError) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[1]
+	mi := &file_plugin_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -287,7 +358,7 @@ func (x *ArgError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArgError.ProtoReflect.Descriptor instead.
 func (*ArgError) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{1}
+	return file_plugin_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ArgError) GetArg() string {
@@ -316,7 +387,7 @@ type ExitError struct {
 
 func (x *ExitError) Reset() {
 	*x = ExitError{}
-	mi := &file_plugin_proto_msgTypes[2]
+	mi := &file_plugin_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -328,7 +399,7 @@ func (x *ExitError) String() string {
 func (*ExitError) ProtoMessage() {}
 
 func (x *ExitError) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[2]
+	mi := &file_plugin_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -341,7 +412,7 @@ func (x *ExitError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExitError.ProtoReflect.Descriptor instead.
 func (*ExitError) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{2}
+	return file_plugin_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ExitError) GetArgv() [][]byte {
@@ -381,7 +452,7 @@ type ErrorResponse struct {
 
 func (x *ErrorResponse) Reset() {
 	*x = ErrorResponse{}
-	mi := &file_plugin_proto_msgTypes[3]
+	mi := &file_plugin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -393,7 +464,7 @@ func (x *ErrorResponse) String() string {
 func (*ErrorResponse) ProtoMessage() {}
 
 func (x *ErrorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[3]
+	mi := &file_plugin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -406,7 +477,7 @@ func (x *ErrorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorResponse.ProtoReflect.Descriptor instead.
 func (*ErrorResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{3}
+	return file_plugin_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ErrorResponse) GetError() *Error {
@@ -424,7 +495,7 @@ type SchemaRequest struct {
 
 func (x *SchemaRequest) Reset() {
 	*x = SchemaRequest{}
-	mi := &file_plugin_proto_msgTypes[4]
+	mi := &file_plugin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -436,7 +507,7 @@ func (x *SchemaRequest) String() string {
 func (*SchemaRequest) ProtoMessage() {}
 
 func (x *SchemaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[4]
+	mi := &file_plugin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -449,7 +520,7 @@ func (x *SchemaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SchemaRequest.ProtoReflect.Descriptor instead.
 func (*SchemaRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{4}
+	return file_plugin_proto_rawDescGZIP(), []int{5}
 }
 
 type SchemaResponse struct {
@@ -462,7 +533,7 @@ type SchemaResponse struct {
 
 func (x *SchemaResponse) Reset() {
 	*x = SchemaResponse{}
-	mi := &file_plugin_proto_msgTypes[5]
+	mi := &file_plugin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -474,7 +545,7 @@ func (x *SchemaResponse) String() string {
 func (*SchemaResponse) ProtoMessage() {}
 
 func (x *SchemaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[5]
+	mi := &file_plugin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -487,7 +558,7 @@ func (x *SchemaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SchemaResponse.ProtoReflect.Descriptor instead.
 func (*SchemaResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{5}
+	return file_plugin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SchemaResponse) GetError() *Error {
@@ -514,7 +585,7 @@ type Block struct {
 
 func (x *Block) Reset() {
 	*x = Block{}
-	mi := &file_plugin_proto_msgTypes[6]
+	mi := &file_plugin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -526,7 +597,7 @@ func (x *Block) String() string {
 func (*Block) ProtoMessage() {}
 
 func (x *Block) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[6]
+	mi := &file_plugin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -539,7 +610,7 @@ func (x *Block) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Block.ProtoReflect.Descriptor instead.
 func (*Block) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{6}
+	return file_plugin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Block) GetAttributes() []*Attribute {
@@ -567,7 +638,7 @@ type Attribute struct {
 
 func (x *Attribute) Reset() {
 	*x = Attribute{}
-	mi := &file_plugin_proto_msgTypes[7]
+	mi := &file_plugin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -579,7 +650,7 @@ func (x *Attribute) String() string {
 func (*Attribute) ProtoMessage() {}
 
 func (x *Attribute) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[7]
+	mi := &file_plugin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -592,7 +663,7 @@ func (x *Attribute) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attribute.ProtoReflect.Descriptor instead.
 func (*Attribute) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{7}
+	return file_plugin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Attribute) GetName() string {
@@ -627,7 +698,7 @@ type NestedBlock struct {
 
 func (x *NestedBlock) Reset() {
 	*x = NestedBlock{}
-	mi := &file_plugin_proto_msgTypes[8]
+	mi := &file_plugin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -639,7 +710,7 @@ func (x *NestedBlock) String() string {
 func (*NestedBlock) ProtoMessage() {}
 
 func (x *NestedBlock) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[8]
+	mi := &file_plugin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -652,7 +723,7 @@ func (x *NestedBlock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NestedBlock.ProtoReflect.Descriptor instead.
 func (*NestedBlock) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{8}
+	return file_plugin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *NestedBlock) GetName() string {
@@ -687,7 +758,7 @@ type ConfigRequest struct {
 
 func (x *ConfigRequest) Reset() {
 	*x = ConfigRequest{}
-	mi := &file_plugin_proto_msgTypes[9]
+	mi := &file_plugin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -699,7 +770,7 @@ func (x *ConfigRequest) String() string {
 func (*ConfigRequest) ProtoMessage() {}
 
 func (x *ConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[9]
+	mi := &file_plugin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -712,7 +783,7 @@ func (x *ConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigRequest.ProtoReflect.Descriptor instead.
 func (*ConfigRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{9}
+	return file_plugin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ConfigRequest) GetConfig() []byte {
@@ -732,7 +803,7 @@ type InputsResponse struct {
 
 func (x *InputsResponse) Reset() {
 	*x = InputsResponse{}
-	mi := &file_plugin_proto_msgTypes[10]
+	mi := &file_plugin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -744,7 +815,7 @@ func (x *InputsResponse) String() string {
 func (*InputsResponse) ProtoMessage() {}
 
 func (x *InputsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[10]
+	mi := &file_plugin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -757,7 +828,7 @@ func (x *InputsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InputsResponse.ProtoReflect.Descriptor instead.
 func (*InputsResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{10}
+	return file_plugin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *InputsResponse) GetError() *Error {
@@ -787,7 +858,7 @@ type WorkRequest struct {
 
 func (x *WorkRequest) Reset() {
 	*x = WorkRequest{}
-	mi := &file_plugin_proto_msgTypes[11]
+	mi := &file_plugin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -799,7 +870,7 @@ func (x *WorkRequest) String() string {
 func (*WorkRequest) ProtoMessage() {}
 
 func (x *WorkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[11]
+	mi := &file_plugin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -812,7 +883,7 @@ func (x *WorkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkRequest.ProtoReflect.Descriptor instead.
 func (*WorkRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{11}
+	return file_plugin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *WorkRequest) GetPart() isWorkRequest_Part {
@@ -864,7 +935,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_plugin_proto_msgTypes[12]
+	mi := &file_plugin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -876,7 +947,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[12]
+	mi := &file_plugin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -889,7 +960,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{12}
+	return file_plugin_proto_rawDescGZIP(), []int{13}
 }
 
 type WorkResponse struct {
@@ -905,7 +976,7 @@ type WorkResponse struct {
 
 func (x *WorkResponse) Reset() {
 	*x = WorkResponse{}
-	mi := &file_plugin_proto_msgTypes[13]
+	mi := &file_plugin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -917,7 +988,7 @@ func (x *WorkResponse) String() string {
 func (*WorkResponse) ProtoMessage() {}
 
 func (x *WorkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[13]
+	mi := &file_plugin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -930,7 +1001,7 @@ func (x *WorkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkResponse.ProtoReflect.Descriptor instead.
 func (*WorkResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{13}
+	return file_plugin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *WorkResponse) GetPart() isWorkResponse_Part {
@@ -986,7 +1057,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_plugin_proto_msgTypes[14]
+	mi := &file_plugin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -998,7 +1069,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[14]
+	mi := &file_plugin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1011,7 +1082,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{14}
+	return file_plugin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Event) GetText() string {
@@ -1059,13 +1130,15 @@ type Spec struct {
 	Hosts          []*Host                `protobuf:"bytes,13,rep,name=hosts,proto3" json:"hosts,omitempty"`
 	CaCertificates []byte                 `protobuf:"bytes,14,opt,name=ca_certificates,json=caCertificates,proto3" json:"ca_certificates,omitempty"`
 	ProjectId      string                 `protobuf:"bytes,15,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	PackageCache   bool                   `protobuf:"varint,17,opt,name=package_cache,json=packageCache,proto3" json:"package_cache,omitempty"`
+	Checkpoint     string                 `protobuf:"bytes,16,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Spec) Reset() {
 	*x = Spec{}
-	mi := &file_plugin_proto_msgTypes[15]
+	mi := &file_plugin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +1150,7 @@ func (x *Spec) String() string {
 func (*Spec) ProtoMessage() {}
 
 func (x *Spec) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[15]
+	mi := &file_plugin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +1163,7 @@ func (x *Spec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spec.ProtoReflect.Descriptor instead.
 func (*Spec) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{15}
+	return file_plugin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Spec) GetId() string {
@@ -1198,6 +1271,20 @@ func (x *Spec) GetProjectId() string {
 	return ""
 }
 
+func (x *Spec) GetPackageCache() bool {
+	if x != nil {
+		return x.PackageCache
+	}
+	return false
+}
+
+func (x *Spec) GetCheckpoint() string {
+	if x != nil {
+		return x.Checkpoint
+	}
+	return ""
+}
+
 type Network struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1210,7 +1297,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_plugin_proto_msgTypes[16]
+	mi := &file_plugin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1222,7 +1309,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[16]
+	mi := &file_plugin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1235,7 +1322,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{16}
+	return file_plugin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Network) GetName() string {
@@ -1278,7 +1365,7 @@ type Folder struct {
 
 func (x *Folder) Reset() {
 	*x = Folder{}
-	mi := &file_plugin_proto_msgTypes[17]
+	mi := &file_plugin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1290,7 +1377,7 @@ func (x *Folder) String() string {
 func (*Folder) ProtoMessage() {}
 
 func (x *Folder) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[17]
+	mi := &file_plugin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1303,7 +1390,7 @@ func (x *Folder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Folder.ProtoReflect.Descriptor instead.
 func (*Folder) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{17}
+	return file_plugin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Folder) GetSource() []byte {
@@ -1344,7 +1431,7 @@ type Host struct {
 
 func (x *Host) Reset() {
 	*x = Host{}
-	mi := &file_plugin_proto_msgTypes[18]
+	mi := &file_plugin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1356,7 +1443,7 @@ func (x *Host) String() string {
 func (*Host) ProtoMessage() {}
 
 func (x *Host) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[18]
+	mi := &file_plugin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1369,7 +1456,7 @@ func (x *Host) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Host.ProtoReflect.Descriptor instead.
 func (*Host) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{18}
+	return file_plugin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Host) GetIp() string {
@@ -1401,7 +1488,7 @@ type Resources struct {
 
 func (x *Resources) Reset() {
 	*x = Resources{}
-	mi := &file_plugin_proto_msgTypes[19]
+	mi := &file_plugin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1413,7 +1500,7 @@ func (x *Resources) String() string {
 func (*Resources) ProtoMessage() {}
 
 func (x *Resources) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[19]
+	mi := &file_plugin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1426,7 +1513,7 @@ func (x *Resources) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resources.ProtoReflect.Descriptor instead.
 func (*Resources) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{19}
+	return file_plugin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Resources) GetCpus() float64 {
@@ -1491,7 +1578,7 @@ type IO struct {
 
 func (x *IO) Reset() {
 	*x = IO{}
-	mi := &file_plugin_proto_msgTypes[20]
+	mi := &file_plugin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1503,7 +1590,7 @@ func (x *IO) String() string {
 func (*IO) ProtoMessage() {}
 
 func (x *IO) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[20]
+	mi := &file_plugin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1516,7 +1603,7 @@ func (x *IO) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IO.ProtoReflect.Descriptor instead.
 func (*IO) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{20}
+	return file_plugin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *IO) GetWeight() int64 {
@@ -1563,7 +1650,7 @@ type BoxRequest struct {
 
 func (x *BoxRequest) Reset() {
 	*x = BoxRequest{}
-	mi := &file_plugin_proto_msgTypes[21]
+	mi := &file_plugin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1575,7 +1662,7 @@ func (x *BoxRequest) String() string {
 func (*BoxRequest) ProtoMessage() {}
 
 func (x *BoxRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[21]
+	mi := &file_plugin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1588,7 +1675,7 @@ func (x *BoxRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BoxRequest.ProtoReflect.Descriptor instead.
 func (*BoxRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{21}
+	return file_plugin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *BoxRequest) GetId() string {
@@ -1608,7 +1695,7 @@ type ResizeRequest struct {
 
 func (x *ResizeRequest) Reset() {
 	*x = ResizeRequest{}
-	mi := &file_plugin_proto_msgTypes[22]
+	mi := &file_plugin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1620,7 +1707,7 @@ func (x *ResizeRequest) String() string {
 func (*ResizeRequest) ProtoMessage() {}
 
 func (x *ResizeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[22]
+	mi := &file_plugin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1633,7 +1720,7 @@ func (x *ResizeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResizeRequest.ProtoReflect.Descriptor instead.
 func (*ResizeRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{22}
+	return file_plugin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ResizeRequest) GetId() string {
@@ -1660,7 +1747,7 @@ type HostsRequest struct {
 
 func (x *HostsRequest) Reset() {
 	*x = HostsRequest{}
-	mi := &file_plugin_proto_msgTypes[23]
+	mi := &file_plugin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1672,7 +1759,7 @@ func (x *HostsRequest) String() string {
 func (*HostsRequest) ProtoMessage() {}
 
 func (x *HostsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[23]
+	mi := &file_plugin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1685,7 +1772,7 @@ func (x *HostsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostsRequest.ProtoReflect.Descriptor instead.
 func (*HostsRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{23}
+	return file_plugin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *HostsRequest) GetId() string {
@@ -1702,6 +1789,598 @@ func (x *HostsRequest) GetHosts() []*Host {
 	return nil
 }
 
+type ExamineResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Error         *Error                 `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"`
+	Hops          []*Hop                 `protobuf:"bytes,2,rep,name=hops,proto3" json:"hops,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExamineResponse) Reset() {
+	*x = ExamineResponse{}
+	mi := &file_plugin_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExamineResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExamineResponse) ProtoMessage() {}
+
+func (x *ExamineResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExamineResponse.ProtoReflect.Descriptor instead.
+func (*ExamineResponse) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ExamineResponse) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+func (x *ExamineResponse) GetHops() []*Hop {
+	if x != nil {
+		return x.Hops
+	}
+	return nil
+}
+
+type Hop struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Chain         string                 `protobuf:"bytes,1,opt,name=chain,proto3" json:"chain,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Code          string                 `protobuf:"bytes,3,opt,name=code,proto3" json:"code,omitempty"`
+	Verdict       string                 `protobuf:"bytes,4,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	Read          string                 `protobuf:"bytes,5,opt,name=read,proto3" json:"read,omitempty"`
+	Problem       string                 `protobuf:"bytes,6,opt,name=problem,proto3" json:"problem,omitempty"`
+	Fix           string                 `protobuf:"bytes,7,opt,name=fix,proto3" json:"fix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hop) Reset() {
+	*x = Hop{}
+	mi := &file_plugin_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hop) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hop) ProtoMessage() {}
+
+func (x *Hop) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hop.ProtoReflect.Descriptor instead.
+func (*Hop) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Hop) GetChain() string {
+	if x != nil {
+		return x.Chain
+	}
+	return ""
+}
+
+func (x *Hop) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Hop) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Hop) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *Hop) GetRead() string {
+	if x != nil {
+		return x.Read
+	}
+	return ""
+}
+
+func (x *Hop) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *Hop) GetFix() string {
+	if x != nil {
+		return x.Fix
+	}
+	return ""
+}
+
+type ImageRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Config        []byte                 `protobuf:"bytes,1,opt,name=config,proto3" json:"config,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImageRequest) Reset() {
+	*x = ImageRequest{}
+	mi := &file_plugin_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImageRequest) ProtoMessage() {}
+
+func (x *ImageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImageRequest.ProtoReflect.Descriptor instead.
+func (*ImageRequest) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ImageRequest) GetConfig() []byte {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+func (x *ImageRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type ImageResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Error         *Error                 `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"`
+	Image         *Image                 `protobuf:"bytes,2,opt,name=image,proto3" json:"image,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImageResponse) Reset() {
+	*x = ImageResponse{}
+	mi := &file_plugin_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImageResponse) ProtoMessage() {}
+
+func (x *ImageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImageResponse.ProtoReflect.Descriptor instead.
+func (*ImageResponse) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ImageResponse) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+func (x *ImageResponse) GetImage() *Image {
+	if x != nil {
+		return x.Image
+	}
+	return nil
+}
+
+type Image struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Digest        string                 `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	Arch          string                 `protobuf:"bytes,3,opt,name=arch,proto3" json:"arch,omitempty"`
+	Packages      []*Package             `protobuf:"bytes,4,rep,name=packages,proto3" json:"packages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Image) Reset() {
+	*x = Image{}
+	mi := &file_plugin_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Image) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Image) ProtoMessage() {}
+
+func (x *Image) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Image.ProtoReflect.Descriptor instead.
+func (*Image) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Image) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Image) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *Image) GetArch() string {
+	if x != nil {
+		return x.Arch
+	}
+	return ""
+}
+
+func (x *Image) GetPackages() []*Package {
+	if x != nil {
+		return x.Packages
+	}
+	return nil
+}
+
+type Package struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Version       string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	Arch          string                 `protobuf:"bytes,3,opt,name=arch,proto3" json:"arch,omitempty"`
+	Sha256        string                 `protobuf:"bytes,4,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Package) Reset() {
+	*x = Package{}
+	mi := &file_plugin_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Package) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Package) ProtoMessage() {}
+
+func (x *Package) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Package.ProtoReflect.Descriptor instead.
+func (*Package) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Package) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Package) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *Package) GetArch() string {
+	if x != nil {
+		return x.Arch
+	}
+	return ""
+}
+
+func (x *Package) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
+type CheckpointRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointRequest) Reset() {
+	*x = CheckpointRequest{}
+	mi := &file_plugin_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointRequest) ProtoMessage() {}
+
+func (x *CheckpointRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointRequest.ProtoReflect.Descriptor instead.
+func (*CheckpointRequest) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *CheckpointRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+type CheckpointsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointsRequest) Reset() {
+	*x = CheckpointsRequest{}
+	mi := &file_plugin_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointsRequest) ProtoMessage() {}
+
+func (x *CheckpointsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointsRequest.ProtoReflect.Descriptor instead.
+func (*CheckpointsRequest) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{32}
+}
+
+type CheckpointsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Error         *Error                 `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"`
+	Checkpoints   []*Checkpoint          `protobuf:"bytes,2,rep,name=checkpoints,proto3" json:"checkpoints,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointsResponse) Reset() {
+	*x = CheckpointsResponse{}
+	mi := &file_plugin_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointsResponse) ProtoMessage() {}
+
+func (x *CheckpointsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointsResponse.ProtoReflect.Descriptor instead.
+func (*CheckpointsResponse) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *CheckpointsResponse) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+func (x *CheckpointsResponse) GetCheckpoints() []*Checkpoint {
+	if x != nil {
+		return x.Checkpoints
+	}
+	return nil
+}
+
+type Checkpoint struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Image         string                 `protobuf:"bytes,2,opt,name=image,proto3" json:"image,omitempty"`
+	Size          int64                  `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`       // bytes
+	Shared        int64                  `protobuf:"varint,4,opt,name=shared,proto3" json:"shared,omitempty"`   // bytes
+	Created       int64                  `protobuf:"varint,5,opt,name=created,proto3" json:"created,omitempty"` // Unix time in nanoseconds
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Checkpoint) Reset() {
+	*x = Checkpoint{}
+	mi := &file_plugin_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Checkpoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Checkpoint) ProtoMessage() {}
+
+func (x *Checkpoint) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
+func (*Checkpoint) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *Checkpoint) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Checkpoint) GetImage() string {
+	if x != nil {
+		return x.Image
+	}
+	return ""
+}
+
+func (x *Checkpoint) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Checkpoint) GetShared() int64 {
+	if x != nil {
+		return x.Shared
+	}
+	return 0
+}
+
+func (x *Checkpoint) GetCreated() int64 {
+	if x != nil {
+		return x.Created
+	}
+	return 0
+}
+
 type InspectResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Error         *Error                 `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"`
@@ -1712,7 +2391,7 @@ type InspectResponse struct {
 
 func (x *InspectResponse) Reset() {
 	*x = InspectResponse{}
-	mi := &file_plugin_proto_msgTypes[24]
+	mi := &file_plugin_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1724,7 +2403,7 @@ func (x *InspectResponse) String() string {
 func (*InspectResponse) ProtoMessage() {}
 
 func (x *InspectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[24]
+	mi := &file_plugin_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1737,7 +2416,7 @@ func (x *InspectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InspectResponse.ProtoReflect.Descriptor instead.
 func (*InspectResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{24}
+	return file_plugin_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *InspectResponse) GetError() *Error {
@@ -1769,7 +2448,7 @@ type Box struct {
 
 func (x *Box) Reset() {
 	*x = Box{}
-	mi := &file_plugin_proto_msgTypes[25]
+	mi := &file_plugin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1781,7 +2460,7 @@ func (x *Box) String() string {
 func (*Box) ProtoMessage() {}
 
 func (x *Box) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[25]
+	mi := &file_plugin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1794,7 +2473,7 @@ func (x *Box) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Box.ProtoReflect.Descriptor instead.
 func (*Box) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{25}
+	return file_plugin_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Box) GetId() string {
@@ -1858,7 +2537,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_plugin_proto_msgTypes[26]
+	mi := &file_plugin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1870,7 +2549,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[26]
+	mi := &file_plugin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1883,7 +2562,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{26}
+	return file_plugin_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Usage) GetCpu() int64 {
@@ -1924,7 +2603,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_plugin_proto_msgTypes[27]
+	mi := &file_plugin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1936,7 +2615,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[27]
+	mi := &file_plugin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1949,7 +2628,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{27}
+	return file_plugin_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *LogsResponse) GetError() *Error {
@@ -1977,7 +2656,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_plugin_proto_msgTypes[28]
+	mi := &file_plugin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1989,7 +2668,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[28]
+	mi := &file_plugin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2002,7 +2681,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{28}
+	return file_plugin_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Log) GetName() string {
@@ -2039,7 +2718,7 @@ type ProvisionRequest struct {
 
 func (x *ProvisionRequest) Reset() {
 	*x = ProvisionRequest{}
-	mi := &file_plugin_proto_msgTypes[29]
+	mi := &file_plugin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2051,7 +2730,7 @@ func (x *ProvisionRequest) String() string {
 func (*ProvisionRequest) ProtoMessage() {}
 
 func (x *ProvisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[29]
+	mi := &file_plugin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2064,7 +2743,7 @@ func (x *ProvisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProvisionRequest.ProtoReflect.Descriptor instead.
 func (*ProvisionRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{29}
+	return file_plugin_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ProvisionRequest) GetPart() isProvisionRequest_Part {
@@ -2120,7 +2799,7 @@ type GuestInfo struct {
 
 func (x *GuestInfo) Reset() {
 	*x = GuestInfo{}
-	mi := &file_plugin_proto_msgTypes[30]
+	mi := &file_plugin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2132,7 +2811,7 @@ func (x *GuestInfo) String() string {
 func (*GuestInfo) ProtoMessage() {}
 
 func (x *GuestInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[30]
+	mi := &file_plugin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2145,7 +2824,7 @@ func (x *GuestInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuestInfo.ProtoReflect.Descriptor instead.
 func (*GuestInfo) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{30}
+	return file_plugin_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *GuestInfo) GetProject() string {
@@ -2190,7 +2869,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_plugin_proto_msgTypes[31]
+	mi := &file_plugin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2202,7 +2881,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[31]
+	mi := &file_plugin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2215,7 +2894,7 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{31}
+	return file_plugin_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *RunRequest) GetPart() isRunRequest_Part {
@@ -2288,7 +2967,7 @@ type RunResponse struct {
 
 func (x *RunResponse) Reset() {
 	*x = RunResponse{}
-	mi := &file_plugin_proto_msgTypes[32]
+	mi := &file_plugin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2300,7 +2979,7 @@ func (x *RunResponse) String() string {
 func (*RunResponse) ProtoMessage() {}
 
 func (x *RunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[32]
+	mi := &file_plugin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2313,7 +2992,7 @@ func (x *RunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunResponse.ProtoReflect.Descriptor instead.
 func (*RunResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{32}
+	return file_plugin_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *RunResponse) GetPart() isRunResponse_Part {
@@ -2383,7 +3062,7 @@ type UploadRequest struct {
 
 func (x *UploadRequest) Reset() {
 	*x = UploadRequest{}
-	mi := &file_plugin_proto_msgTypes[33]
+	mi := &file_plugin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2395,7 +3074,7 @@ func (x *UploadRequest) String() string {
 func (*UploadRequest) ProtoMessage() {}
 
 func (x *UploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[33]
+	mi := &file_plugin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2408,7 +3087,7 @@ func (x *UploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadRequest.ProtoReflect.Descriptor instead.
 func (*UploadRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{33}
+	return file_plugin_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *UploadRequest) GetSrc() []byte {
@@ -2444,7 +3123,7 @@ type FileOptions struct {
 
 func (x *FileOptions) Reset() {
 	*x = FileOptions{}
-	mi := &file_plugin_proto_msgTypes[34]
+	mi := &file_plugin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2456,7 +3135,7 @@ func (x *FileOptions) String() string {
 func (*FileOptions) ProtoMessage() {}
 
 func (x *FileOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[34]
+	mi := &file_plugin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2469,7 +3148,7 @@ func (x *FileOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileOptions.ProtoReflect.Descriptor instead.
 func (*FileOptions) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{34}
+	return file_plugin_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *FileOptions) GetOwner() string {
@@ -2510,7 +3189,7 @@ type DownloadRequest struct {
 
 func (x *DownloadRequest) Reset() {
 	*x = DownloadRequest{}
-	mi := &file_plugin_proto_msgTypes[35]
+	mi := &file_plugin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2522,7 +3201,7 @@ func (x *DownloadRequest) String() string {
 func (*DownloadRequest) ProtoMessage() {}
 
 func (x *DownloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[35]
+	mi := &file_plugin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2535,7 +3214,7 @@ func (x *DownloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadRequest.ProtoReflect.Descriptor instead.
 func (*DownloadRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{35}
+	return file_plugin_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *DownloadRequest) GetSrc() []byte {
@@ -2561,7 +3240,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_plugin_proto_msgTypes[36]
+	mi := &file_plugin_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2573,7 +3252,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[36]
+	mi := &file_plugin_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2586,7 +3265,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{36}
+	return file_plugin_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ReportRequest) GetText() string {
@@ -2603,13 +3282,14 @@ type WorkRequest_Begin struct {
 	Id            string                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
 	Grace         int64                  `protobuf:"varint,4,opt,name=grace,proto3" json:"grace,omitempty"`       // nanoseconds
 	Deadline      int64                  `protobuf:"varint,5,opt,name=deadline,proto3" json:"deadline,omitempty"` // Unix time in nanoseconds; 0: none
+	Key           string                 `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`            // of a checkpoint
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WorkRequest_Begin) Reset() {
 	*x = WorkRequest_Begin{}
-	mi := &file_plugin_proto_msgTypes[37]
+	mi := &file_plugin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2621,7 +3301,7 @@ func (x *WorkRequest_Begin) String() string {
 func (*WorkRequest_Begin) ProtoMessage() {}
 
 func (x *WorkRequest_Begin) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[37]
+	mi := &file_plugin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2634,7 +3314,7 @@ func (x *WorkRequest_Begin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkRequest_Begin.ProtoReflect.Descriptor instead.
 func (*WorkRequest_Begin) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{11, 0}
+	return file_plugin_proto_rawDescGZIP(), []int{12, 0}
 }
 
 func (x *WorkRequest_Begin) GetConfig() []byte {
@@ -2672,6 +3352,13 @@ func (x *WorkRequest_Begin) GetDeadline() int64 {
 	return 0
 }
 
+func (x *WorkRequest_Begin) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
 type ProvisionRequest_Begin struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Config        []byte                 `protobuf:"bytes,1,opt,name=config,proto3" json:"config,omitempty"`
@@ -2684,7 +3371,7 @@ type ProvisionRequest_Begin struct {
 
 func (x *ProvisionRequest_Begin) Reset() {
 	*x = ProvisionRequest_Begin{}
-	mi := &file_plugin_proto_msgTypes[39]
+	mi := &file_plugin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2696,7 +3383,7 @@ func (x *ProvisionRequest_Begin) String() string {
 func (*ProvisionRequest_Begin) ProtoMessage() {}
 
 func (x *ProvisionRequest_Begin) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[39]
+	mi := &file_plugin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2709,7 +3396,7 @@ func (x *ProvisionRequest_Begin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProvisionRequest_Begin.ProtoReflect.Descriptor instead.
 func (*ProvisionRequest_Begin) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{29, 0}
+	return file_plugin_proto_rawDescGZIP(), []int{40, 0}
 }
 
 func (x *ProvisionRequest_Begin) GetConfig() []byte {
@@ -2755,7 +3442,7 @@ type RunRequest_Begin struct {
 
 func (x *RunRequest_Begin) Reset() {
 	*x = RunRequest_Begin{}
-	mi := &file_plugin_proto_msgTypes[40]
+	mi := &file_plugin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2767,7 +3454,7 @@ func (x *RunRequest_Begin) String() string {
 func (*RunRequest_Begin) ProtoMessage() {}
 
 func (x *RunRequest_Begin) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[40]
+	mi := &file_plugin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2780,7 +3467,7 @@ func (x *RunRequest_Begin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest_Begin.ProtoReflect.Descriptor instead.
 func (*RunRequest_Begin) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{31, 0}
+	return file_plugin_proto_rawDescGZIP(), []int{42, 0}
 }
 
 func (x *RunRequest_Begin) GetArgv() [][]byte {
@@ -2836,13 +3523,18 @@ var File_plugin_proto protoreflect.FileDescriptor
 
 const file_plugin_proto_rawDesc = "" +
 	"\n" +
-	"\fplugin.proto\x12\x0fberth.plugin.v1\"\xfa\x01\n" +
+	"\fplugin.proto\x12\x0fberth.plugin.v1\"\xb0\x02\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12+\n" +
 	"\x05codes\x18\x02 \x03(\x0e2\x15.berth.plugin.v1.CodeR\x05codes\x12<\n" +
 	"\fprovider_arg\x18\x03 \x01(\v2\x19.berth.plugin.v1.ArgErrorR\vproviderArg\x12B\n" +
 	"\x0fprovisioner_arg\x18\x04 \x01(\v2\x19.berth.plugin.v1.ArgErrorR\x0eprovisionerArg\x12.\n" +
-	"\x04exit\x18\x05 \x01(\v2\x1a.berth.plugin.v1.ExitErrorR\x04exit\"J\n" +
+	"\x04exit\x18\x05 \x01(\v2\x1a.berth.plugin.v1.ExitErrorR\x04exit\x124\n" +
+	"\bproblems\x18\x06 \x03(\v2\x18.berth.plugin.v1.ProblemR\bproblems\"C\n" +
+	"\aProblem\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x10\n" +
+	"\x03fix\x18\x03 \x01(\tR\x03fix\"J\n" +
 	"\bArgError\x12\x10\n" +
 	"\x03arg\x18\x01 \x01(\tR\x03arg\x12,\n" +
 	"\x05error\x18\x02 \x01(\v2\x16.berth.plugin.v1.ErrorR\x05error\"g\n" +
@@ -2879,16 +3571,17 @@ const file_plugin_proto_rawDesc = "" +
 	"\x06config\x18\x01 \x01(\fR\x06config\"T\n" +
 	"\x0eInputsResponse\x12,\n" +
 	"\x05error\x18\x01 \x01(\v2\x16.berth.plugin.v1.ErrorR\x05error\x12\x14\n" +
-	"\x05paths\x18\x02 \x03(\fR\x05paths\"\x93\x02\n" +
+	"\x05paths\x18\x02 \x03(\fR\x05paths\"\xa5\x02\n" +
 	"\vWorkRequest\x12:\n" +
 	"\x05begin\x18\x01 \x01(\v2\".berth.plugin.v1.WorkRequest.BeginH\x00R\x05begin\x121\n" +
-	"\x06cancel\x18\x02 \x01(\v2\x17.berth.plugin.v1.CancelH\x00R\x06cancel\x1a\x8c\x01\n" +
+	"\x06cancel\x18\x02 \x01(\v2\x17.berth.plugin.v1.CancelH\x00R\x06cancel\x1a\x9e\x01\n" +
 	"\x05Begin\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\fR\x06config\x12)\n" +
 	"\x04spec\x18\x02 \x01(\v2\x15.berth.plugin.v1.SpecR\x04spec\x12\x0e\n" +
 	"\x02id\x18\x03 \x01(\tR\x02id\x12\x14\n" +
 	"\x05grace\x18\x04 \x01(\x03R\x05grace\x12\x1a\n" +
-	"\bdeadline\x18\x05 \x01(\x03R\bdeadlineB\x06\n" +
+	"\bdeadline\x18\x05 \x01(\x03R\bdeadline\x12\x10\n" +
+	"\x03key\x18\x06 \x01(\tR\x03keyB\x06\n" +
 	"\x04part\"\b\n" +
 	"\x06Cancel\"\x80\x01\n" +
 	"\fWorkResponse\x12.\n" +
@@ -2899,7 +3592,7 @@ const file_plugin_proto_rawDesc = "" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x12\n" +
 	"\x04done\x18\x02 \x01(\x03R\x04done\x12\x14\n" +
 	"\x05total\x18\x03 \x01(\x03R\x05total\x12\x18\n" +
-	"\awarning\x18\x04 \x01(\bR\awarning\"\xce\x04\n" +
+	"\awarning\x18\x04 \x01(\bR\awarning\"\x93\x05\n" +
 	"\x04Spec\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x12\n" +
@@ -2917,7 +3610,11 @@ const file_plugin_proto_rawDesc = "" +
 	"\x05hosts\x18\r \x03(\v2\x15.berth.plugin.v1.HostR\x05hosts\x12'\n" +
 	"\x0fca_certificates\x18\x0e \x01(\fR\x0ecaCertificates\x12\x1d\n" +
 	"\n" +
-	"project_id\x18\x0f \x01(\tR\tprojectId\x1a6\n" +
+	"project_id\x18\x0f \x01(\tR\tprojectId\x12#\n" +
+	"\rpackage_cache\x18\x11 \x01(\bR\fpackageCache\x12\x1e\n" +
+	"\n" +
+	"checkpoint\x18\x10 \x01(\tR\n" +
+	"checkpoint\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"a\n" +
@@ -2959,7 +3656,47 @@ const file_plugin_proto_rawDesc = "" +
 	"\tresources\x18\x02 \x01(\v2\x1a.berth.plugin.v1.ResourcesR\tresources\"K\n" +
 	"\fHostsRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12+\n" +
-	"\x05hosts\x18\x02 \x03(\v2\x15.berth.plugin.v1.HostR\x05hosts\"g\n" +
+	"\x05hosts\x18\x02 \x03(\v2\x15.berth.plugin.v1.HostR\x05hosts\"i\n" +
+	"\x0fExamineResponse\x12,\n" +
+	"\x05error\x18\x01 \x01(\v2\x16.berth.plugin.v1.ErrorR\x05error\x12(\n" +
+	"\x04hops\x18\x02 \x03(\v2\x14.berth.plugin.v1.HopR\x04hops\"\x9d\x01\n" +
+	"\x03Hop\x12\x14\n" +
+	"\x05chain\x18\x01 \x01(\tR\x05chain\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
+	"\x04code\x18\x03 \x01(\tR\x04code\x12\x18\n" +
+	"\averdict\x18\x04 \x01(\tR\averdict\x12\x12\n" +
+	"\x04read\x18\x05 \x01(\tR\x04read\x12\x18\n" +
+	"\aproblem\x18\x06 \x01(\tR\aproblem\x12\x10\n" +
+	"\x03fix\x18\a \x01(\tR\x03fix\":\n" +
+	"\fImageRequest\x12\x16\n" +
+	"\x06config\x18\x01 \x01(\fR\x06config\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"k\n" +
+	"\rImageResponse\x12,\n" +
+	"\x05error\x18\x01 \x01(\v2\x16.berth.plugin.v1.ErrorR\x05error\x12,\n" +
+	"\x05image\x18\x02 \x01(\v2\x16.berth.plugin.v1.ImageR\x05image\"}\n" +
+	"\x05Image\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x12\n" +
+	"\x04arch\x18\x03 \x01(\tR\x04arch\x124\n" +
+	"\bpackages\x18\x04 \x03(\v2\x18.berth.plugin.v1.PackageR\bpackages\"c\n" +
+	"\aPackage\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x12\n" +
+	"\x04arch\x18\x03 \x01(\tR\x04arch\x12\x16\n" +
+	"\x06sha256\x18\x04 \x01(\tR\x06sha256\"%\n" +
+	"\x11CheckpointRequest\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\"\x14\n" +
+	"\x12CheckpointsRequest\"\x82\x01\n" +
+	"\x13CheckpointsResponse\x12,\n" +
+	"\x05error\x18\x01 \x01(\v2\x16.berth.plugin.v1.ErrorR\x05error\x12=\n" +
+	"\vcheckpoints\x18\x02 \x03(\v2\x1b.berth.plugin.v1.CheckpointR\vcheckpoints\"z\n" +
+	"\n" +
+	"Checkpoint\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05image\x18\x02 \x01(\tR\x05image\x12\x12\n" +
+	"\x04size\x18\x03 \x01(\x03R\x04size\x12\x16\n" +
+	"\x06shared\x18\x04 \x01(\x03R\x06shared\x12\x18\n" +
+	"\acreated\x18\x05 \x01(\x03R\acreated\"g\n" +
 	"\x0fInspectResponse\x12,\n" +
 	"\x05error\x18\x01 \x01(\v2\x16.berth.plugin.v1.ErrorR\x05error\x12&\n" +
 	"\x03box\x18\x02 \x01(\v2\x14.berth.plugin.v1.BoxR\x03box\"\xf8\x01\n" +
@@ -3035,7 +3772,7 @@ const file_plugin_proto_rawDesc = "" +
 	"\x03src\x18\x01 \x01(\fR\x03src\x12\x10\n" +
 	"\x03dst\x18\x02 \x01(\fR\x03dst\"#\n" +
 	"\rReportRequest\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text*\xa7\x01\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text*\xbf\x01\n" +
 	"\x04Code\x12\x14\n" +
 	"\x10CODE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rCODE_CANCELED\x10\x01\x12\x11\n" +
@@ -3045,7 +3782,8 @@ const file_plugin_proto_rawDesc = "" +
 	"\x10CODE_UNSUPPORTED\x10\x05\x12\x0e\n" +
 	"\n" +
 	"CODE_IMAGE\x10\x06\x12\x13\n" +
-	"\x0fCODE_CONNECTION\x10\a2\xc6\a\n" +
+	"\x0fCODE_CONNECTION\x10\a\x12\x16\n" +
+	"\x12CODE_NO_CHECKPOINT\x10\b2\xf7\v\n" +
 	"\bProvider\x12I\n" +
 	"\x06Schema\x12\x1e.berth.plugin.v1.SchemaRequest\x1a\x1f.berth.plugin.v1.SchemaResponse\x12J\n" +
 	"\bValidate\x12\x1e.berth.plugin.v1.ConfigRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12G\n" +
@@ -3059,7 +3797,16 @@ const file_plugin_proto_rawDesc = "" +
 	"\aSuspend\x12\x1b.berth.plugin.v1.BoxRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12E\n" +
 	"\x06Resume\x12\x1b.berth.plugin.v1.BoxRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12H\n" +
 	"\x06Resize\x12\x1e.berth.plugin.v1.ResizeRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12I\n" +
-	"\bSetHosts\x12\x1d.berth.plugin.v1.HostsRequest\x1a\x1e.berth.plugin.v1.ErrorResponse2\xc1\x02\n" +
+	"\bSetHosts\x12\x1d.berth.plugin.v1.HostsRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12K\n" +
+	"\aExamine\x12\x1e.berth.plugin.v1.ConfigRequest\x1a .berth.plugin.v1.ExamineResponse\x12M\n" +
+	"\n" +
+	"FetchImage\x12\x1c.berth.plugin.v1.WorkRequest\x1a\x1d.berth.plugin.v1.WorkResponse(\x010\x01\x12F\n" +
+	"\x05Image\x12\x1d.berth.plugin.v1.ImageRequest\x1a\x1e.berth.plugin.v1.ImageResponse\x12M\n" +
+	"\n" +
+	"Checkpoint\x12\x1c.berth.plugin.v1.WorkRequest\x1a\x1d.berth.plugin.v1.WorkResponse(\x010\x01\x12J\n" +
+	"\aRestore\x12\x1c.berth.plugin.v1.WorkRequest\x1a\x1d.berth.plugin.v1.WorkResponse(\x010\x01\x12X\n" +
+	"\vCheckpoints\x12#.berth.plugin.v1.CheckpointsRequest\x1a$.berth.plugin.v1.CheckpointsResponse\x12V\n" +
+	"\x10RemoveCheckpoint\x12\".berth.plugin.v1.CheckpointRequest\x1a\x1e.berth.plugin.v1.ErrorResponse2\xc1\x02\n" +
 	"\vProvisioner\x12I\n" +
 	"\x06Schema\x12\x1e.berth.plugin.v1.SchemaRequest\x1a\x1f.berth.plugin.v1.SchemaResponse\x12J\n" +
 	"\bValidate\x12\x1e.berth.plugin.v1.ConfigRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12I\n" +
@@ -3084,141 +3831,174 @@ func file_plugin_proto_rawDescGZIP() []byte {
 }
 
 var file_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_plugin_proto_goTypes = []any{
 	(Code)(0),                      // 0: berth.plugin.v1.Code
 	(NestedBlock_Nesting)(0),       // 1: berth.plugin.v1.NestedBlock.Nesting
 	(*Error)(nil),                  // 2: berth.plugin.v1.Error
-	(*ArgError)(nil),               // 3: berth.plugin.v1.ArgError
-	(*ExitError)(nil),              // 4: berth.plugin.v1.ExitError
-	(*ErrorResponse)(nil),          // 5: berth.plugin.v1.ErrorResponse
-	(*SchemaRequest)(nil),          // 6: berth.plugin.v1.SchemaRequest
-	(*SchemaResponse)(nil),         // 7: berth.plugin.v1.SchemaResponse
-	(*Block)(nil),                  // 8: berth.plugin.v1.Block
-	(*Attribute)(nil),              // 9: berth.plugin.v1.Attribute
-	(*NestedBlock)(nil),            // 10: berth.plugin.v1.NestedBlock
-	(*ConfigRequest)(nil),          // 11: berth.plugin.v1.ConfigRequest
-	(*InputsResponse)(nil),         // 12: berth.plugin.v1.InputsResponse
-	(*WorkRequest)(nil),            // 13: berth.plugin.v1.WorkRequest
-	(*Cancel)(nil),                 // 14: berth.plugin.v1.Cancel
-	(*WorkResponse)(nil),           // 15: berth.plugin.v1.WorkResponse
-	(*Event)(nil),                  // 16: berth.plugin.v1.Event
-	(*Spec)(nil),                   // 17: berth.plugin.v1.Spec
-	(*Network)(nil),                // 18: berth.plugin.v1.Network
-	(*Folder)(nil),                 // 19: berth.plugin.v1.Folder
-	(*Host)(nil),                   // 20: berth.plugin.v1.Host
-	(*Resources)(nil),              // 21: berth.plugin.v1.Resources
-	(*IO)(nil),                     // 22: berth.plugin.v1.IO
-	(*BoxRequest)(nil),             // 23: berth.plugin.v1.BoxRequest
-	(*ResizeRequest)(nil),          // 24: berth.plugin.v1.ResizeRequest
-	(*HostsRequest)(nil),           // 25: berth.plugin.v1.HostsRequest
-	(*InspectResponse)(nil),        // 26: berth.plugin.v1.InspectResponse
-	(*Box)(nil),                    // 27: berth.plugin.v1.Box
-	(*Usage)(nil),                  // 28: berth.plugin.v1.Usage
-	(*LogsResponse)(nil),           // 29: berth.plugin.v1.LogsResponse
-	(*Log)(nil),                    // 30: berth.plugin.v1.Log
-	(*ProvisionRequest)(nil),       // 31: berth.plugin.v1.ProvisionRequest
-	(*GuestInfo)(nil),              // 32: berth.plugin.v1.GuestInfo
-	(*RunRequest)(nil),             // 33: berth.plugin.v1.RunRequest
-	(*RunResponse)(nil),            // 34: berth.plugin.v1.RunResponse
-	(*UploadRequest)(nil),          // 35: berth.plugin.v1.UploadRequest
-	(*FileOptions)(nil),            // 36: berth.plugin.v1.FileOptions
-	(*DownloadRequest)(nil),        // 37: berth.plugin.v1.DownloadRequest
-	(*ReportRequest)(nil),          // 38: berth.plugin.v1.ReportRequest
-	(*WorkRequest_Begin)(nil),      // 39: berth.plugin.v1.WorkRequest.Begin
-	nil,                            // 40: berth.plugin.v1.Spec.EnvEntry
-	(*ProvisionRequest_Begin)(nil), // 41: berth.plugin.v1.ProvisionRequest.Begin
-	(*RunRequest_Begin)(nil),       // 42: berth.plugin.v1.RunRequest.Begin
-	nil,                            // 43: berth.plugin.v1.RunRequest.Begin.EnvEntry
+	(*Problem)(nil),                // 3: berth.plugin.v1.Problem
+	(*ArgError)(nil),               // 4: berth.plugin.v1.ArgError
+	(*ExitError)(nil),              // 5: berth.plugin.v1.ExitError
+	(*ErrorResponse)(nil),          // 6: berth.plugin.v1.ErrorResponse
+	(*SchemaRequest)(nil),          // 7: berth.plugin.v1.SchemaRequest
+	(*SchemaResponse)(nil),         // 8: berth.plugin.v1.SchemaResponse
+	(*Block)(nil),                  // 9: berth.plugin.v1.Block
+	(*Attribute)(nil),              // 10: berth.plugin.v1.Attribute
+	(*NestedBlock)(nil),            // 11: berth.plugin.v1.NestedBlock
+	(*ConfigRequest)(nil),          // 12: berth.plugin.v1.ConfigRequest
+	(*InputsResponse)(nil),         // 13: berth.plugin.v1.InputsResponse
+	(*WorkRequest)(nil),            // 14: berth.plugin.v1.WorkRequest
+	(*Cancel)(nil),                 // 15: berth.plugin.v1.Cancel
+	(*WorkResponse)(nil),           // 16: berth.plugin.v1.WorkResponse
+	(*Event)(nil),                  // 17: berth.plugin.v1.Event
+	(*Spec)(nil),                   // 18: berth.plugin.v1.Spec
+	(*Network)(nil),                // 19: berth.plugin.v1.Network
+	(*Folder)(nil),                 // 20: berth.plugin.v1.Folder
+	(*Host)(nil),                   // 21: berth.plugin.v1.Host
+	(*Resources)(nil),              // 22: berth.plugin.v1.Resources
+	(*IO)(nil),                     // 23: berth.plugin.v1.IO
+	(*BoxRequest)(nil),             // 24: berth.plugin.v1.BoxRequest
+	(*ResizeRequest)(nil),          // 25: berth.plugin.v1.ResizeRequest
+	(*HostsRequest)(nil),           // 26: berth.plugin.v1.HostsRequest
+	(*ExamineResponse)(nil),        // 27: berth.plugin.v1.ExamineResponse
+	(*Hop)(nil),                    // 28: berth.plugin.v1.Hop
+	(*ImageRequest)(nil),           // 29: berth.plugin.v1.ImageRequest
+	(*ImageResponse)(nil),          // 30: berth.plugin.v1.ImageResponse
+	(*Image)(nil),                  // 31: berth.plugin.v1.Image
+	(*Package)(nil),                // 32: berth.plugin.v1.Package
+	(*CheckpointRequest)(nil),      // 33: berth.plugin.v1.CheckpointRequest
+	(*CheckpointsRequest)(nil),     // 34: berth.plugin.v1.CheckpointsRequest
+	(*CheckpointsResponse)(nil),    // 35: berth.plugin.v1.CheckpointsResponse
+	(*Checkpoint)(nil),             // 36: berth.plugin.v1.Checkpoint
+	(*InspectResponse)(nil),        // 37: berth.plugin.v1.InspectResponse
+	(*Box)(nil),                    // 38: berth.plugin.v1.Box
+	(*Usage)(nil),                  // 39: berth.plugin.v1.Usage
+	(*LogsResponse)(nil),           // 40: berth.plugin.v1.LogsResponse
+	(*Log)(nil),                    // 41: berth.plugin.v1.Log
+	(*ProvisionRequest)(nil),       // 42: berth.plugin.v1.ProvisionRequest
+	(*GuestInfo)(nil),              // 43: berth.plugin.v1.GuestInfo
+	(*RunRequest)(nil),             // 44: berth.plugin.v1.RunRequest
+	(*RunResponse)(nil),            // 45: berth.plugin.v1.RunResponse
+	(*UploadRequest)(nil),          // 46: berth.plugin.v1.UploadRequest
+	(*FileOptions)(nil),            // 47: berth.plugin.v1.FileOptions
+	(*DownloadRequest)(nil),        // 48: berth.plugin.v1.DownloadRequest
+	(*ReportRequest)(nil),          // 49: berth.plugin.v1.ReportRequest
+	(*WorkRequest_Begin)(nil),      // 50: berth.plugin.v1.WorkRequest.Begin
+	nil,                            // 51: berth.plugin.v1.Spec.EnvEntry
+	(*ProvisionRequest_Begin)(nil), // 52: berth.plugin.v1.ProvisionRequest.Begin
+	(*RunRequest_Begin)(nil),       // 53: berth.plugin.v1.RunRequest.Begin
+	nil,                            // 54: berth.plugin.v1.RunRequest.Begin.EnvEntry
 }
 var file_plugin_proto_depIdxs = []int32{
 	0,  // 0: berth.plugin.v1.Error.codes:type_name -> berth.plugin.v1.Code
-	3,  // 1: berth.plugin.v1.Error.provider_arg:type_name -> berth.plugin.v1.ArgError
-	3,  // 2: berth.plugin.v1.Error.provisioner_arg:type_name -> berth.plugin.v1.ArgError
-	4,  // 3: berth.plugin.v1.Error.exit:type_name -> berth.plugin.v1.ExitError
-	2,  // 4: berth.plugin.v1.ArgError.error:type_name -> berth.plugin.v1.Error
-	2,  // 5: berth.plugin.v1.ErrorResponse.error:type_name -> berth.plugin.v1.Error
-	2,  // 6: berth.plugin.v1.SchemaResponse.error:type_name -> berth.plugin.v1.Error
-	8,  // 7: berth.plugin.v1.SchemaResponse.block:type_name -> berth.plugin.v1.Block
-	9,  // 8: berth.plugin.v1.Block.attributes:type_name -> berth.plugin.v1.Attribute
-	10, // 9: berth.plugin.v1.Block.blocks:type_name -> berth.plugin.v1.NestedBlock
-	1,  // 10: berth.plugin.v1.NestedBlock.nesting:type_name -> berth.plugin.v1.NestedBlock.Nesting
-	8,  // 11: berth.plugin.v1.NestedBlock.block:type_name -> berth.plugin.v1.Block
-	2,  // 12: berth.plugin.v1.InputsResponse.error:type_name -> berth.plugin.v1.Error
-	39, // 13: berth.plugin.v1.WorkRequest.begin:type_name -> berth.plugin.v1.WorkRequest.Begin
-	14, // 14: berth.plugin.v1.WorkRequest.cancel:type_name -> berth.plugin.v1.Cancel
-	16, // 15: berth.plugin.v1.WorkResponse.event:type_name -> berth.plugin.v1.Event
-	5,  // 16: berth.plugin.v1.WorkResponse.result:type_name -> berth.plugin.v1.ErrorResponse
-	40, // 17: berth.plugin.v1.Spec.env:type_name -> berth.plugin.v1.Spec.EnvEntry
-	21, // 18: berth.plugin.v1.Spec.resources:type_name -> berth.plugin.v1.Resources
-	18, // 19: berth.plugin.v1.Spec.networks:type_name -> berth.plugin.v1.Network
-	19, // 20: berth.plugin.v1.Spec.folders:type_name -> berth.plugin.v1.Folder
-	20, // 21: berth.plugin.v1.Spec.hosts:type_name -> berth.plugin.v1.Host
-	22, // 22: berth.plugin.v1.Resources.io:type_name -> berth.plugin.v1.IO
-	21, // 23: berth.plugin.v1.ResizeRequest.resources:type_name -> berth.plugin.v1.Resources
-	20, // 24: berth.plugin.v1.HostsRequest.hosts:type_name -> berth.plugin.v1.Host
-	2,  // 25: berth.plugin.v1.InspectResponse.error:type_name -> berth.plugin.v1.Error
-	27, // 26: berth.plugin.v1.InspectResponse.box:type_name -> berth.plugin.v1.Box
-	21, // 27: berth.plugin.v1.Box.limits:type_name -> berth.plugin.v1.Resources
-	28, // 28: berth.plugin.v1.Box.usage:type_name -> berth.plugin.v1.Usage
-	18, // 29: berth.plugin.v1.Box.networks:type_name -> berth.plugin.v1.Network
-	2,  // 30: berth.plugin.v1.LogsResponse.error:type_name -> berth.plugin.v1.Error
-	30, // 31: berth.plugin.v1.LogsResponse.logs:type_name -> berth.plugin.v1.Log
-	41, // 32: berth.plugin.v1.ProvisionRequest.begin:type_name -> berth.plugin.v1.ProvisionRequest.Begin
-	14, // 33: berth.plugin.v1.ProvisionRequest.cancel:type_name -> berth.plugin.v1.Cancel
-	42, // 34: berth.plugin.v1.RunRequest.begin:type_name -> berth.plugin.v1.RunRequest.Begin
-	5,  // 35: berth.plugin.v1.RunResponse.result:type_name -> berth.plugin.v1.ErrorResponse
-	36, // 36: berth.plugin.v1.UploadRequest.options:type_name -> berth.plugin.v1.FileOptions
-	17, // 37: berth.plugin.v1.WorkRequest.Begin.spec:type_name -> berth.plugin.v1.Spec
-	32, // 38: berth.plugin.v1.ProvisionRequest.Begin.info:type_name -> berth.plugin.v1.GuestInfo
-	43, // 39: berth.plugin.v1.RunRequest.Begin.env:type_name -> berth.plugin.v1.RunRequest.Begin.EnvEntry
-	6,  // 40: berth.plugin.v1.Provider.Schema:input_type -> berth.plugin.v1.SchemaRequest
-	11, // 41: berth.plugin.v1.Provider.Validate:input_type -> berth.plugin.v1.ConfigRequest
-	11, // 42: berth.plugin.v1.Provider.Check:input_type -> berth.plugin.v1.ConfigRequest
-	13, // 43: berth.plugin.v1.Provider.Create:input_type -> berth.plugin.v1.WorkRequest
-	13, // 44: berth.plugin.v1.Provider.Start:input_type -> berth.plugin.v1.WorkRequest
-	13, // 45: berth.plugin.v1.Provider.Stop:input_type -> berth.plugin.v1.WorkRequest
-	13, // 46: berth.plugin.v1.Provider.Destroy:input_type -> berth.plugin.v1.WorkRequest
-	23, // 47: berth.plugin.v1.Provider.Inspect:input_type -> berth.plugin.v1.BoxRequest
-	23, // 48: berth.plugin.v1.Provider.Logs:input_type -> berth.plugin.v1.BoxRequest
-	23, // 49: berth.plugin.v1.Provider.Suspend:input_type -> berth.plugin.v1.BoxRequest
-	23, // 50: berth.plugin.v1.Provider.Resume:input_type -> berth.plugin.v1.BoxRequest
-	24, // 51: berth.plugin.v1.Provider.Resize:input_type -> berth.plugin.v1.ResizeRequest
-	25, // 52: berth.plugin.v1.Provider.SetHosts:input_type -> berth.plugin.v1.HostsRequest
-	6,  // 53: berth.plugin.v1.Provisioner.Schema:input_type -> berth.plugin.v1.SchemaRequest
-	11, // 54: berth.plugin.v1.Provisioner.Validate:input_type -> berth.plugin.v1.ConfigRequest
-	11, // 55: berth.plugin.v1.Provisioner.Inputs:input_type -> berth.plugin.v1.ConfigRequest
-	31, // 56: berth.plugin.v1.Provisioner.Provision:input_type -> berth.plugin.v1.ProvisionRequest
-	33, // 57: berth.plugin.v1.Guest.Run:input_type -> berth.plugin.v1.RunRequest
-	35, // 58: berth.plugin.v1.Guest.Upload:input_type -> berth.plugin.v1.UploadRequest
-	37, // 59: berth.plugin.v1.Guest.Download:input_type -> berth.plugin.v1.DownloadRequest
-	38, // 60: berth.plugin.v1.Guest.Report:input_type -> berth.plugin.v1.ReportRequest
-	7,  // 61: berth.plugin.v1.Provider.Schema:output_type -> berth.plugin.v1.SchemaResponse
-	5,  // 62: berth.plugin.v1.Provider.Validate:output_type -> berth.plugin.v1.ErrorResponse
-	5,  // 63: berth.plugin.v1.Provider.Check:output_type -> berth.plugin.v1.ErrorResponse
-	15, // 64: berth.plugin.v1.Provider.Create:output_type -> berth.plugin.v1.WorkResponse
-	15, // 65: berth.plugin.v1.Provider.Start:output_type -> berth.plugin.v1.WorkResponse
-	15, // 66: berth.plugin.v1.Provider.Stop:output_type -> berth.plugin.v1.WorkResponse
-	15, // 67: berth.plugin.v1.Provider.Destroy:output_type -> berth.plugin.v1.WorkResponse
-	26, // 68: berth.plugin.v1.Provider.Inspect:output_type -> berth.plugin.v1.InspectResponse
-	29, // 69: berth.plugin.v1.Provider.Logs:output_type -> berth.plugin.v1.LogsResponse
-	5,  // 70: berth.plugin.v1.Provider.Suspend:output_type -> berth.plugin.v1.ErrorResponse
-	5,  // 71: berth.plugin.v1.Provider.Resume:output_type -> berth.plugin.v1.ErrorResponse
-	5,  // 72: berth.plugin.v1.Provider.Resize:output_type -> berth.plugin.v1.ErrorResponse
-	5,  // 73: berth.plugin.v1.Provider.SetHosts:output_type -> berth.plugin.v1.ErrorResponse
-	7,  // 74: berth.plugin.v1.Provisioner.Schema:output_type -> berth.plugin.v1.SchemaResponse
-	5,  // 75: berth.plugin.v1.Provisioner.Validate:output_type -> berth.plugin.v1.ErrorResponse
-	12, // 76: berth.plugin.v1.Provisioner.Inputs:output_type -> berth.plugin.v1.InputsResponse
-	5,  // 77: berth.plugin.v1.Provisioner.Provision:output_type -> berth.plugin.v1.ErrorResponse
-	34, // 78: berth.plugin.v1.Guest.Run:output_type -> berth.plugin.v1.RunResponse
-	5,  // 79: berth.plugin.v1.Guest.Upload:output_type -> berth.plugin.v1.ErrorResponse
-	5,  // 80: berth.plugin.v1.Guest.Download:output_type -> berth.plugin.v1.ErrorResponse
-	5,  // 81: berth.plugin.v1.Guest.Report:output_type -> berth.plugin.v1.ErrorResponse
-	61, // [61:82] is the sub-list for method output_type
-	40, // [40:61] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	4,  // 1: berth.plugin.v1.Error.provider_arg:type_name -> berth.plugin.v1.ArgError
+	4,  // 2: berth.plugin.v1.Error.provisioner_arg:type_name -> berth.plugin.v1.ArgError
+	5,  // 3: berth.plugin.v1.Error.exit:type_name -> berth.plugin.v1.ExitError
+	3,  // 4: berth.plugin.v1.Error.problems:type_name -> berth.plugin.v1.Problem
+	2,  // 5: berth.plugin.v1.ArgError.error:type_name -> berth.plugin.v1.Error
+	2,  // 6: berth.plugin.v1.ErrorResponse.error:type_name -> berth.plugin.v1.Error
+	2,  // 7: berth.plugin.v1.SchemaResponse.error:type_name -> berth.plugin.v1.Error
+	9,  // 8: berth.plugin.v1.SchemaResponse.block:type_name -> berth.plugin.v1.Block
+	10, // 9: berth.plugin.v1.Block.attributes:type_name -> berth.plugin.v1.Attribute
+	11, // 10: berth.plugin.v1.Block.blocks:type_name -> berth.plugin.v1.NestedBlock
+	1,  // 11: berth.plugin.v1.NestedBlock.nesting:type_name -> berth.plugin.v1.NestedBlock.Nesting
+	9,  // 12: berth.plugin.v1.NestedBlock.block:type_name -> berth.plugin.v1.Block
+	2,  // 13: berth.plugin.v1.InputsResponse.error:type_name -> berth.plugin.v1.Error
+	50, // 14: berth.plugin.v1.WorkRequest.begin:type_name -> berth.plugin.v1.WorkRequest.Begin
+	15, // 15: berth.plugin.v1.WorkRequest.cancel:type_name -> berth.plugin.v1.Cancel
+	17, // 16: berth.plugin.v1.WorkResponse.event:type_name -> berth.plugin.v1.Event
+	6,  // 17: berth.plugin.v1.WorkResponse.result:type_name -> berth.plugin.v1.ErrorResponse
+	51, // 18: berth.plugin.v1.Spec.env:type_name -> berth.plugin.v1.Spec.EnvEntry
+	22, // 19: berth.plugin.v1.Spec.resources:type_name -> berth.plugin.v1.Resources
+	19, // 20: berth.plugin.v1.Spec.networks:type_name -> berth.plugin.v1.Network
+	20, // 21: berth.plugin.v1.Spec.folders:type_name -> berth.plugin.v1.Folder
+	21, // 22: berth.plugin.v1.Spec.hosts:type_name -> berth.plugin.v1.Host
+	23, // 23: berth.plugin.v1.Resources.io:type_name -> berth.plugin.v1.IO
+	22, // 24: berth.plugin.v1.ResizeRequest.resources:type_name -> berth.plugin.v1.Resources
+	21, // 25: berth.plugin.v1.HostsRequest.hosts:type_name -> berth.plugin.v1.Host
+	2,  // 26: berth.plugin.v1.ExamineResponse.error:type_name -> berth.plugin.v1.Error
+	28, // 27: berth.plugin.v1.ExamineResponse.hops:type_name -> berth.plugin.v1.Hop
+	2,  // 28: berth.plugin.v1.ImageResponse.error:type_name -> berth.plugin.v1.Error
+	31, // 29: berth.plugin.v1.ImageResponse.image:type_name -> berth.plugin.v1.Image
+	32, // 30: berth.plugin.v1.Image.packages:type_name -> berth.plugin.v1.Package
+	2,  // 31: berth.plugin.v1.CheckpointsResponse.error:type_name -> berth.plugin.v1.Error
+	36, // 32: berth.plugin.v1.CheckpointsResponse.checkpoints:type_name -> berth.plugin.v1.Checkpoint
+	2,  // 33: berth.plugin.v1.InspectResponse.error:type_name -> berth.plugin.v1.Error
+	38, // 34: berth.plugin.v1.InspectResponse.box:type_name -> berth.plugin.v1.Box
+	22, // 35: berth.plugin.v1.Box.limits:type_name -> berth.plugin.v1.Resources
+	39, // 36: berth.plugin.v1.Box.usage:type_name -> berth.plugin.v1.Usage
+	19, // 37: berth.plugin.v1.Box.networks:type_name -> berth.plugin.v1.Network
+	2,  // 38: berth.plugin.v1.LogsResponse.error:type_name -> berth.plugin.v1.Error
+	41, // 39: berth.plugin.v1.LogsResponse.logs:type_name -> berth.plugin.v1.Log
+	52, // 40: berth.plugin.v1.ProvisionRequest.begin:type_name -> berth.plugin.v1.ProvisionRequest.Begin
+	15, // 41: berth.plugin.v1.ProvisionRequest.cancel:type_name -> berth.plugin.v1.Cancel
+	53, // 42: berth.plugin.v1.RunRequest.begin:type_name -> berth.plugin.v1.RunRequest.Begin
+	6,  // 43: berth.plugin.v1.RunResponse.result:type_name -> berth.plugin.v1.ErrorResponse
+	47, // 44: berth.plugin.v1.UploadRequest.options:type_name -> berth.plugin.v1.FileOptions
+	18, // 45: berth.plugin.v1.WorkRequest.Begin.spec:type_name -> berth.plugin.v1.Spec
+	43, // 46: berth.plugin.v1.ProvisionRequest.Begin.info:type_name -> berth.plugin.v1.GuestInfo
+	54, // 47: berth.plugin.v1.RunRequest.Begin.env:type_name -> berth.plugin.v1.RunRequest.Begin.EnvEntry
+	7,  // 48: berth.plugin.v1.Provider.Schema:input_type -> berth.plugin.v1.SchemaRequest
+	12, // 49: berth.plugin.v1.Provider.Validate:input_type -> berth.plugin.v1.ConfigRequest
+	12, // 50: berth.plugin.v1.Provider.Check:input_type -> berth.plugin.v1.ConfigRequest
+	14, // 51: berth.plugin.v1.Provider.Create:input_type -> berth.plugin.v1.WorkRequest
+	14, // 52: berth.plugin.v1.Provider.Start:input_type -> berth.plugin.v1.WorkRequest
+	14, // 53: berth.plugin.v1.Provider.Stop:input_type -> berth.plugin.v1.WorkRequest
+	14, // 54: berth.plugin.v1.Provider.Destroy:input_type -> berth.plugin.v1.WorkRequest
+	24, // 55: berth.plugin.v1.Provider.Inspect:input_type -> berth.plugin.v1.BoxRequest
+	24, // 56: berth.plugin.v1.Provider.Logs:input_type -> berth.plugin.v1.BoxRequest
+	24, // 57: berth.plugin.v1.Provider.Suspend:input_type -> berth.plugin.v1.BoxRequest
+	24, // 58: berth.plugin.v1.Provider.Resume:input_type -> berth.plugin.v1.BoxRequest
+	25, // 59: berth.plugin.v1.Provider.Resize:input_type -> berth.plugin.v1.ResizeRequest
+	26, // 60: berth.plugin.v1.Provider.SetHosts:input_type -> berth.plugin.v1.HostsRequest
+	12, // 61: berth.plugin.v1.Provider.Examine:input_type -> berth.plugin.v1.ConfigRequest
+	14, // 62: berth.plugin.v1.Provider.FetchImage:input_type -> berth.plugin.v1.WorkRequest
+	29, // 63: berth.plugin.v1.Provider.Image:input_type -> berth.plugin.v1.ImageRequest
+	14, // 64: berth.plugin.v1.Provider.Checkpoint:input_type -> berth.plugin.v1.WorkRequest
+	14, // 65: berth.plugin.v1.Provider.Restore:input_type -> berth.plugin.v1.WorkRequest
+	34, // 66: berth.plugin.v1.Provider.Checkpoints:input_type -> berth.plugin.v1.CheckpointsRequest
+	33, // 67: berth.plugin.v1.Provider.RemoveCheckpoint:input_type -> berth.plugin.v1.CheckpointRequest
+	7,  // 68: berth.plugin.v1.Provisioner.Schema:input_type -> berth.plugin.v1.SchemaRequest
+	12, // 69: berth.plugin.v1.Provisioner.Validate:input_type -> berth.plugin.v1.ConfigRequest
+	12, // 70: berth.plugin.v1.Provisioner.Inputs:input_type -> berth.plugin.v1.ConfigRequest
+	42, // 71: berth.plugin.v1.Provisioner.Provision:input_type -> berth.plugin.v1.ProvisionRequest
+	44, // 72: berth.plugin.v1.Guest.Run:input_type -> berth.plugin.v1.RunRequest
+	46, // 73: berth.plugin.v1.Guest.Upload:input_type -> berth.plugin.v1.UploadRequest
+	48, // 74: berth.plugin.v1.Guest.Download:input_type -> berth.plugin.v1.DownloadRequest
+	49, // 75: berth.plugin.v1.Guest.Report:input_type -> berth.plugin.v1.ReportRequest
+	8,  // 76: berth.plugin.v1.Provider.Schema:output_type -> berth.plugin.v1.SchemaResponse
+	6,  // 77: berth.plugin.v1.Provider.Validate:output_type -> berth.plugin.v1.ErrorResponse
+	6,  // 78: berth.plugin.v1.Provider.Check:output_type -> berth.plugin.v1.ErrorResponse
+	16, // 79: berth.plugin.v1.Provider.Create:output_type -> berth.plugin.v1.WorkResponse
+	16, // 80: berth.plugin.v1.Provider.Start:output_type -> berth.plugin.v1.WorkResponse
+	16, // 81: berth.plugin.v1.Provider.Stop:output_type -> berth.plugin.v1.WorkResponse
+	16, // 82: berth.plugin.v1.Provider.Destroy:output_type -> berth.plugin.v1.WorkResponse
+	37, // 83: berth.plugin.v1.Provider.Inspect:output_type -> berth.plugin.v1.InspectResponse
+	40, // 84: berth.plugin.v1.Provider.Logs:output_type -> berth.plugin.v1.LogsResponse
+	6,  // 85: berth.plugin.v1.Provider.Suspend:output_type -> berth.plugin.v1.ErrorResponse
+	6,  // 86: berth.plugin.v1.Provider.Resume:output_type -> berth.plugin.v1.ErrorResponse
+	6,  // 87: berth.plugin.v1.Provider.Resize:output_type -> berth.plugin.v1.ErrorResponse
+	6,  // 88: berth.plugin.v1.Provider.SetHosts:output_type -> berth.plugin.v1.ErrorResponse
+	27, // 89: berth.plugin.v1.Provider.Examine:output_type -> berth.plugin.v1.ExamineResponse
+	16, // 90: berth.plugin.v1.Provider.FetchImage:output_type -> berth.plugin.v1.WorkResponse
+	30, // 91: berth.plugin.v1.Provider.Image:output_type -> berth.plugin.v1.ImageResponse
+	16, // 92: berth.plugin.v1.Provider.Checkpoint:output_type -> berth.plugin.v1.WorkResponse
+	16, // 93: berth.plugin.v1.Provider.Restore:output_type -> berth.plugin.v1.WorkResponse
+	35, // 94: berth.plugin.v1.Provider.Checkpoints:output_type -> berth.plugin.v1.CheckpointsResponse
+	6,  // 95: berth.plugin.v1.Provider.RemoveCheckpoint:output_type -> berth.plugin.v1.ErrorResponse
+	8,  // 96: berth.plugin.v1.Provisioner.Schema:output_type -> berth.plugin.v1.SchemaResponse
+	6,  // 97: berth.plugin.v1.Provisioner.Validate:output_type -> berth.plugin.v1.ErrorResponse
+	13, // 98: berth.plugin.v1.Provisioner.Inputs:output_type -> berth.plugin.v1.InputsResponse
+	6,  // 99: berth.plugin.v1.Provisioner.Provision:output_type -> berth.plugin.v1.ErrorResponse
+	45, // 100: berth.plugin.v1.Guest.Run:output_type -> berth.plugin.v1.RunResponse
+	6,  // 101: berth.plugin.v1.Guest.Upload:output_type -> berth.plugin.v1.ErrorResponse
+	6,  // 102: berth.plugin.v1.Guest.Download:output_type -> berth.plugin.v1.ErrorResponse
+	6,  // 103: berth.plugin.v1.Guest.Report:output_type -> berth.plugin.v1.ErrorResponse
+	76, // [76:104] is the sub-list for method output_type
+	48, // [48:76] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_plugin_proto_init() }
@@ -3226,25 +4006,25 @@ func file_plugin_proto_init() {
 	if File_plugin_proto != nil {
 		return
 	}
-	file_plugin_proto_msgTypes[11].OneofWrappers = []any{
+	file_plugin_proto_msgTypes[12].OneofWrappers = []any{
 		(*WorkRequest_Begin_)(nil),
 		(*WorkRequest_Cancel)(nil),
 	}
-	file_plugin_proto_msgTypes[13].OneofWrappers = []any{
+	file_plugin_proto_msgTypes[14].OneofWrappers = []any{
 		(*WorkResponse_Event)(nil),
 		(*WorkResponse_Result)(nil),
 	}
-	file_plugin_proto_msgTypes[19].OneofWrappers = []any{}
-	file_plugin_proto_msgTypes[29].OneofWrappers = []any{
+	file_plugin_proto_msgTypes[20].OneofWrappers = []any{}
+	file_plugin_proto_msgTypes[40].OneofWrappers = []any{
 		(*ProvisionRequest_Begin_)(nil),
 		(*ProvisionRequest_Cancel)(nil),
 	}
-	file_plugin_proto_msgTypes[31].OneofWrappers = []any{
+	file_plugin_proto_msgTypes[42].OneofWrappers = []any{
 		(*RunRequest_Begin_)(nil),
 		(*RunRequest_Input)(nil),
 		(*RunRequest_EndOfInput)(nil),
 	}
-	file_plugin_proto_msgTypes[32].OneofWrappers = []any{
+	file_plugin_proto_msgTypes[43].OneofWrappers = []any{
 		(*RunResponse_Stdout)(nil),
 		(*RunResponse_Stderr)(nil),
 		(*RunResponse_Result)(nil),
@@ -3255,7 +4035,7 @@ func file_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugin_proto_rawDesc), len(file_plugin_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   42,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

@@ -58,19 +58,26 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Provider_Schema_FullMethodName   = "/berth.plugin.v1.Provider/Schema"
-	Provider_Validate_FullMethodName = "/berth.plugin.v1.Provider/Validate"
-	Provider_Check_FullMethodName    = "/berth.plugin.v1.Provider/Check"
-	Provider_Create_FullMethodName   = "/berth.plugin.v1.Provider/Create"
-	Provider_Start_FullMethodName    = "/berth.plugin.v1.Provider/Start"
-	Provider_Stop_FullMethodName     = "/berth.plugin.v1.Provider/Stop"
-	Provider_Destroy_FullMethodName  = "/berth.plugin.v1.Provider/Destroy"
-	Provider_Inspect_FullMethodName  = "/berth.plugin.v1.Provider/Inspect"
-	Provider_Logs_FullMethodName     = "/berth.plugin.v1.Provider/Logs"
-	Provider_Suspend_FullMethodName  = "/berth.plugin.v1.Provider/Suspend"
-	Provider_Resume_FullMethodName   = "/berth.plugin.v1.Provider/Resume"
-	Provider_Resize_FullMethodName   = "/berth.plugin.v1.Provider/Resize"
-	Provider_SetHosts_FullMethodName = "/berth.plugin.v1.Provider/SetHosts"
+	Provider_Schema_FullMethodName           = "/berth.plugin.v1.Provider/Schema"
+	Provider_Validate_FullMethodName         = "/berth.plugin.v1.Provider/Validate"
+	Provider_Check_FullMethodName            = "/berth.plugin.v1.Provider/Check"
+	Provider_Create_FullMethodName           = "/berth.plugin.v1.Provider/Create"
+	Provider_Start_FullMethodName            = "/berth.plugin.v1.Provider/Start"
+	Provider_Stop_FullMethodName             = "/berth.plugin.v1.Provider/Stop"
+	Provider_Destroy_FullMethodName          = "/berth.plugin.v1.Provider/Destroy"
+	Provider_Inspect_FullMethodName          = "/berth.plugin.v1.Provider/Inspect"
+	Provider_Logs_FullMethodName             = "/berth.plugin.v1.Provider/Logs"
+	Provider_Suspend_FullMethodName          = "/berth.plugin.v1.Provider/Suspend"
+	Provider_Resume_FullMethodName           = "/berth.plugin.v1.Provider/Resume"
+	Provider_Resize_FullMethodName           = "/berth.plugin.v1.Provider/Resize"
+	Provider_SetHosts_FullMethodName         = "/berth.plugin.v1.Provider/SetHosts"
+	Provider_Examine_FullMethodName          = "/berth.plugin.v1.Provider/Examine"
+	Provider_FetchImage_FullMethodName       = "/berth.plugin.v1.Provider/FetchImage"
+	Provider_Image_FullMethodName            = "/berth.plugin.v1.Provider/Image"
+	Provider_Checkpoint_FullMethodName       = "/berth.plugin.v1.Provider/Checkpoint"
+	Provider_Restore_FullMethodName          = "/berth.plugin.v1.Provider/Restore"
+	Provider_Checkpoints_FullMethodName      = "/berth.plugin.v1.Provider/Checkpoints"
+	Provider_RemoveCheckpoint_FullMethodName = "/berth.plugin.v1.Provider/RemoveCheckpoint"
 )
 
 // ProviderClient is the client API for Provider service.
@@ -102,6 +109,20 @@ type ProviderClient interface {
 	Resize(ctx context.Context, in *ResizeRequest, opts ...grpc.CallOption) (*ErrorResponse, error)
 	// SetHosts tells a running box the names of others.
 	SetHosts(ctx context.Context, in *HostsRequest, opts ...grpc.CallOption) (*ErrorResponse, error)
+	// Examine looks at the host, hop by hop. Changes nothing.
+	Examine(ctx context.Context, in *ConfigRequest, opts ...grpc.CallOption) (*ExamineResponse, error)
+	// FetchImage gets an image. Uses config and the image of spec.
+	FetchImage(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WorkRequest, WorkResponse], error)
+	// Image tells what an image is that is on this host.
+	Image(ctx context.Context, in *ImageRequest, opts ...grpc.CallOption) (*ImageResponse, error)
+	// Checkpoint keeps the disk of a box. Uses id and key.
+	Checkpoint(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WorkRequest, WorkResponse], error)
+	// Restore gives a stopped box the disk of a checkpoint. Uses config, spec and key.
+	Restore(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WorkRequest, WorkResponse], error)
+	// Checkpoints lists what is kept.
+	Checkpoints(ctx context.Context, in *CheckpointsRequest, opts ...grpc.CallOption) (*CheckpointsResponse, error)
+	// RemoveCheckpoint removes a checkpoint. Uses key.
+	RemoveCheckpoint(ctx context.Context, in *CheckpointRequest, opts ...grpc.CallOption) (*ErrorResponse, error)
 }
 
 type providerClient struct {
@@ -254,6 +275,85 @@ func (c *providerClient) SetHosts(ctx context.Context, in *HostsRequest, opts ..
 	return out, nil
 }
 
+func (c *providerClient) Examine(ctx context.Context, in *ConfigRequest, opts ...grpc.CallOption) (*ExamineResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExamineResponse)
+	err := c.cc.Invoke(ctx, Provider_Examine_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *providerClient) FetchImage(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WorkRequest, WorkResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[4], Provider_FetchImage_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WorkRequest, WorkResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_FetchImageClient = grpc.BidiStreamingClient[WorkRequest, WorkResponse]
+
+func (c *providerClient) Image(ctx context.Context, in *ImageRequest, opts ...grpc.CallOption) (*ImageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ImageResponse)
+	err := c.cc.Invoke(ctx, Provider_Image_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *providerClient) Checkpoint(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WorkRequest, WorkResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[5], Provider_Checkpoint_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WorkRequest, WorkResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_CheckpointClient = grpc.BidiStreamingClient[WorkRequest, WorkResponse]
+
+func (c *providerClient) Restore(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WorkRequest, WorkResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[6], Provider_Restore_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WorkRequest, WorkResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_RestoreClient = grpc.BidiStreamingClient[WorkRequest, WorkResponse]
+
+func (c *providerClient) Checkpoints(ctx context.Context, in *CheckpointsRequest, opts ...grpc.CallOption) (*CheckpointsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckpointsResponse)
+	err := c.cc.Invoke(ctx, Provider_Checkpoints_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *providerClient) RemoveCheckpoint(ctx context.Context, in *CheckpointRequest, opts ...grpc.CallOption) (*ErrorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ErrorResponse)
+	err := c.cc.Invoke(ctx, Provider_RemoveCheckpoint_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ProviderServer is the server API for Provider service.
 // All implementations must embed UnimplementedProviderServer
 // for forward compatibility.
@@ -283,6 +383,20 @@ type ProviderServer interface {
 	Resize(context.Context, *ResizeRequest) (*ErrorResponse, error)
 	// SetHosts tells a running box the names of others.
 	SetHosts(context.Context, *HostsRequest) (*ErrorResponse, error)
+	// Examine looks at the host, hop by hop. Changes nothing.
+	Examine(context.Context, *ConfigRequest) (*ExamineResponse, error)
+	// FetchImage gets an image. Uses config and the image of spec.
+	FetchImage(grpc.BidiStreamingServer[WorkRequest, WorkResponse]) error
+	// Image tells what an image is that is on this host.
+	Image(context.Context, *ImageRequest) (*ImageResponse, error)
+	// Checkpoint keeps the disk of a box. Uses id and key.
+	Checkpoint(grpc.BidiStreamingServer[WorkRequest, WorkResponse]) error
+	// Restore gives a stopped box the disk of a checkpoint. Uses config, spec and key.
+	Restore(grpc.BidiStreamingServer[WorkRequest, WorkResponse]) error
+	// Checkpoints lists what is kept.
+	Checkpoints(context.Context, *CheckpointsRequest) (*CheckpointsResponse, error)
+	// RemoveCheckpoint removes a checkpoint. Uses key.
+	RemoveCheckpoint(context.Context, *CheckpointRequest) (*ErrorResponse, error)
 	mustEmbedUnimplementedProviderServer()
 }
 
@@ -331,6 +445,27 @@ func (UnimplementedProviderServer) Resize(context.Context, *ResizeRequest) (*Err
 }
 func (UnimplementedProviderServer) SetHosts(context.Context, *HostsRequest) (*ErrorResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetHosts not implemented")
+}
+func (UnimplementedProviderServer) Examine(context.Context, *ConfigRequest) (*ExamineResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Examine not implemented")
+}
+func (UnimplementedProviderServer) FetchImage(grpc.BidiStreamingServer[WorkRequest, WorkResponse]) error {
+	return status.Error(codes.Unimplemented, "method FetchImage not implemented")
+}
+func (UnimplementedProviderServer) Image(context.Context, *ImageRequest) (*ImageResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Image not implemented")
+}
+func (UnimplementedProviderServer) Checkpoint(grpc.BidiStreamingServer[WorkRequest, WorkResponse]) error {
+	return status.Error(codes.Unimplemented, "method Checkpoint not implemented")
+}
+func (UnimplementedProviderServer) Restore(grpc.BidiStreamingServer[WorkRequest, WorkResponse]) error {
+	return status.Error(codes.Unimplemented, "method Restore not implemented")
+}
+func (UnimplementedProviderServer) Checkpoints(context.Context, *CheckpointsRequest) (*CheckpointsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Checkpoints not implemented")
+}
+func (UnimplementedProviderServer) RemoveCheckpoint(context.Context, *CheckpointRequest) (*ErrorResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RemoveCheckpoint not implemented")
 }
 func (UnimplementedProviderServer) mustEmbedUnimplementedProviderServer() {}
 func (UnimplementedProviderServer) testEmbeddedByValue()                  {}
@@ -543,6 +678,99 @@ func _Provider_SetHosts_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Provider_Examine_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ConfigRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProviderServer).Examine(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Provider_Examine_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProviderServer).Examine(ctx, req.(*ConfigRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Provider_FetchImage_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ProviderServer).FetchImage(&grpc.GenericServerStream[WorkRequest, WorkResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_FetchImageServer = grpc.BidiStreamingServer[WorkRequest, WorkResponse]
+
+func _Provider_Image_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ImageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProviderServer).Image(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Provider_Image_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProviderServer).Image(ctx, req.(*ImageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Provider_Checkpoint_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ProviderServer).Checkpoint(&grpc.GenericServerStream[WorkRequest, WorkResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_CheckpointServer = grpc.BidiStreamingServer[WorkRequest, WorkResponse]
+
+func _Provider_Restore_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ProviderServer).Restore(&grpc.GenericServerStream[WorkRequest, WorkResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_RestoreServer = grpc.BidiStreamingServer[WorkRequest, WorkResponse]
+
+func _Provider_Checkpoints_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckpointsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProviderServer).Checkpoints(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Provider_Checkpoints_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProviderServer).Checkpoints(ctx, req.(*CheckpointsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Provider_RemoveCheckpoint_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckpointRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProviderServer).RemoveCheckpoint(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Provider_RemoveCheckpoint_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProviderServer).RemoveCheckpoint(ctx, req.(*CheckpointRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Provider_ServiceDesc is the grpc.ServiceDesc for Provider service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -586,6 +814,22 @@ var Provider_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "SetHosts",
 			Handler:    _Provider_SetHosts_Handler,
 		},
+		{
+			MethodName: "Examine",
+			Handler:    _Provider_Examine_Handler,
+		},
+		{
+			MethodName: "Image",
+			Handler:    _Provider_Image_Handler,
+		},
+		{
+			MethodName: "Checkpoints",
+			Handler:    _Provider_Checkpoints_Handler,
+		},
+		{
+			MethodName: "RemoveCheckpoint",
+			Handler:    _Provider_RemoveCheckpoint_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -609,6 +853,24 @@ var Provider_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Destroy",
 			Handler:       _Provider_Destroy_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "FetchImage",
+			Handler:       _Provider_FetchImage_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Checkpoint",
+			Handler:       _Provider_Checkpoint_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Restore",
+			Handler:       _Provider_Restore_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
 		},

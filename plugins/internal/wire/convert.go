@@ -17,8 +17,8 @@ func specToPB(s provider.Spec) *pluginpb.Spec {
 		Id: s.ID, Project: s.Project, Name: s.Name, Hostname: s.Hostname, Image: s.Image, User: s.User,
 		Env: envToPB(s.Env), AuthorizedKey: s.AuthorizedKey, HostKey: s.HostKey,
 		Resources: resourcesToPB(s.Resources), Networks: each(s.Networks, networkToPB),
-		Folders: each(s.Folders, folderToPB), Hosts: each(s.Hosts, hostToPB), CaCertificates: s.CACertificates,
-		ProjectId: s.ProjectID,
+		Folders: each(s.Folders, folderToPB), Hosts: each(s.Hosts, hostToPB), CaCertificates: s.CACertificates, PackageCache: s.PackageCache,
+		ProjectId: s.ProjectID, Checkpoint: s.Checkpoint,
 	}
 }
 
@@ -28,8 +28,8 @@ func specFromPB(s *pluginpb.Spec) provider.Spec {
 		Image: s.GetImage(), User: s.GetUser(), Env: envFromPB(s.GetEnv()),
 		AuthorizedKey: s.GetAuthorizedKey(), HostKey: s.GetHostKey(),
 		Resources: resourcesFromPB(s.GetResources()), Networks: each(s.GetNetworks(), networkFromPB),
-		Folders: each(s.GetFolders(), folderFromPB), Hosts: each(s.GetHosts(), hostFromPB), CACertificates: s.GetCaCertificates(),
-		ProjectID: s.GetProjectId(),
+		Folders: each(s.GetFolders(), folderFromPB), Hosts: each(s.GetHosts(), hostFromPB), CACertificates: s.GetCaCertificates(), PackageCache: s.GetPackageCache(),
+		ProjectID: s.GetProjectId(), Checkpoint: s.GetCheckpoint(),
 	}
 }
 
@@ -130,6 +130,16 @@ func stateFromPB(s string) provider.State {
 	return provider.Unknown
 }
 
+func checkpointToPB(c provider.Checkpoint) *pluginpb.Checkpoint {
+	return &pluginpb.Checkpoint{Key: c.Key, Image: text(c.Image), Size: c.Size, Shared: c.Shared, Created: timeToPB(c.Created)}
+}
+
+func checkpointFromPB(c *pluginpb.Checkpoint) provider.Checkpoint {
+	return provider.Checkpoint{
+		Key: c.GetKey(), Image: c.GetImage(), Size: c.GetSize(), Shared: c.GetShared(), Created: timeFromPB(c.GetCreated()),
+	}
+}
+
 func logToPB(l provider.Log) *pluginpb.Log {
 	return &pluginpb.Log{Name: text(l.Name), Path: []byte(l.Path), Tail: []byte(l.Tail)}
 }
@@ -144,6 +154,45 @@ func eventToPB(e provider.Event) *pluginpb.Event {
 
 func eventFromPB(e *pluginpb.Event) provider.Event {
 	return provider.Event{Text: e.GetText(), Done: e.GetDone(), Total: e.GetTotal(), Warning: e.GetWarning()}
+}
+
+func hopToPB(h provider.Hop) *pluginpb.Hop {
+	return &pluginpb.Hop{
+		Chain: text(h.Chain), Name: text(h.Name), Code: text(h.Code), Verdict: text(string(h.Verdict)),
+		Read: text(h.Read), Problem: text(h.Problem), Fix: text(h.Fix),
+	}
+}
+
+func hopFromPB(h *pluginpb.Hop) provider.Hop {
+	return provider.Hop{
+		Chain: h.GetChain(), Name: h.GetName(), Code: h.GetCode(), Verdict: verdictFromPB(h.GetVerdict()),
+		Read: h.GetRead(), Problem: h.GetProblem(), Fix: h.GetFix(),
+	}
+}
+
+// verdictFromPB takes a verdict that this side does not know for Untried.
+func verdictFromPB(s string) provider.Verdict {
+	switch v := provider.Verdict(s); v {
+	case provider.Good, provider.Weak, provider.Broken:
+		return v
+	}
+	return provider.Untried
+}
+
+func imageToPB(i provider.Image) *pluginpb.Image {
+	return &pluginpb.Image{Name: text(i.Name), Digest: text(i.Digest), Arch: text(i.Arch), Packages: each(i.Packages, packageToPB)}
+}
+
+func imageFromPB(i *pluginpb.Image) provider.Image {
+	return provider.Image{Name: i.GetName(), Digest: i.GetDigest(), Arch: i.GetArch(), Packages: each(i.GetPackages(), packageFromPB)}
+}
+
+func packageToPB(p provider.Package) *pluginpb.Package {
+	return &pluginpb.Package{Name: text(p.Name), Version: text(p.Version), Arch: text(p.Arch), Sha256: text(p.SHA256)}
+}
+
+func packageFromPB(p *pluginpb.Package) provider.Package {
+	return provider.Package{Name: p.GetName(), Version: p.GetVersion(), Arch: p.GetArch(), SHA256: p.GetSha256()}
 }
 
 func infoToPB(i provisioner.Info) *pluginpb.GuestInfo {

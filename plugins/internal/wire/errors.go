@@ -24,6 +24,7 @@ var sentinels = []struct {
 	{pluginpb.Code_CODE_UNSUPPORTED, provider.ErrUnsupported},
 	{pluginpb.Code_CODE_IMAGE, provider.ErrImage},
 	{pluginpb.Code_CODE_CONNECTION, provisioner.ErrConnection},
+	{pluginpb.Code_CODE_NO_CHECKPOINT, provider.ErrNoCheckpoint},
 }
 
 // errorToPB describes err: its text and all in its chain that has an identity.
@@ -36,6 +37,9 @@ func errorToPB(err error) *pluginpb.Error {
 		if errors.Is(err, s.err) {
 			e.Codes = append(e.Codes, s.code)
 		}
+	}
+	for _, p := range problems(err) {
+		e.Problems = append(e.Problems, &pluginpb.Problem{Code: text(p.Code), Text: text(p.Text), Fix: text(p.Fix)})
 	}
 	var pa *provider.ArgError
 	if errors.As(err, &pa) {
@@ -71,6 +75,9 @@ func errorFromPB(e *pluginpb.Error) error {
 	if a := e.GetProvisionerArg(); a != nil {
 		causes = append(causes, &provisioner.ArgError{Arg: a.GetArg(), Err: causeFromPB(a)})
 	}
+	for _, p := range e.GetProblems() {
+		causes = append(causes, &provider.Problem{Code: p.GetCode(), Text: p.GetText(), Fix: p.GetFix()})
+	}
 	if x := e.GetExit(); x != nil {
 		causes = append(causes, &provisioner.ExitError{
 			Argv: fromBytes(x.GetArgv()), Status: int(x.GetStatus()), Signal: x.GetSignal(), Stderr: string(x.GetStderr()),
@@ -87,6 +94,23 @@ func errorFromPB(e *pluginpb.Error) error {
 		}
 	}
 	return &farError{text: e.GetText(), causes: causes}
+}
+
+// problems returns all problems in err's tree: a host can have several.
+func problems(err error) []*provider.Problem {
+	if p, ok := err.(*provider.Problem); ok {
+		return []*provider.Problem{p}
+	}
+	var all []*provider.Problem
+	switch err := err.(type) {
+	case interface{ Unwrap() error }:
+		all = problems(err.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, e := range err.Unwrap() {
+			all = append(all, problems(e)...)
+		}
+	}
+	return all
 }
 
 // causeFromPB returns what an ArgError wraps; never nil, on which its Error

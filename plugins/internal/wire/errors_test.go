@@ -98,3 +98,18 @@ func TestJoinedErrorsSurvive(t *testing.T) {
 		t.Errorf("an unknown code: %v", got)
 	}
 }
+
+func TestProblemsSurvive(t *testing.T) {
+	one, two := filled[provider.Problem](t), &provider.Problem{Code: "B-02", Text: "second"}
+	if diff := cmp.Diff(error(&one), cross(t, &one)); diff != "" {
+		t.Error(diff)
+	}
+	err := fmt.Errorf("check: %w", errors.Join(&one, two, errors.New("plain")))
+	got := cross(t, err)
+	if got.Error() != err.Error() {
+		t.Errorf("text %q, want %q", got, err)
+	}
+	if diff := cmp.Diff([]*provider.Problem{&one, two}, problems(got)); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -123,6 +123,52 @@ func (b *boundProvider) SetHosts(ctx context.Context, id string, hosts []provide
 	return b.done(ctx, "SetHosts", r, err)
 }
 
+func (b *boundProvider) Examine(ctx context.Context) ([]provider.Hop, error) {
+	r, err := b.rpc.Examine(ctx, &pluginpb.ConfigRequest{Config: b.config})
+	if err != nil {
+		return nil, failed(ctx, b.Lost, "Examine", err)
+	}
+	return each(r.GetHops(), hopFromPB), errorFromPB(r.GetError())
+}
+
+func (b *boundProvider) FetchImage(ctx context.Context, name string, report provider.Report) error {
+	return b.work(ctx, "FetchImage", b.rpc.FetchImage, report,
+		&pluginpb.WorkRequest_Begin{Config: b.config, Spec: &pluginpb.Spec{Image: text(name)}})
+}
+
+func (b *boundProvider) Image(ctx context.Context, name string) (provider.Image, error) {
+	r, err := b.rpc.Image(ctx, &pluginpb.ImageRequest{Config: b.config, Name: text(name)})
+	if err != nil {
+		return provider.Image{}, failed(ctx, b.Lost, "Image", err)
+	}
+	return imageFromPB(r.GetImage()), errorFromPB(r.GetError())
+}
+
+func (b *boundProvider) Checkpoint(ctx context.Context, id, key string, report provider.Report) error {
+	return b.work(ctx, "Checkpoint", b.rpc.Checkpoint, report, &pluginpb.WorkRequest_Begin{Id: id, Key: key})
+}
+
+func (b *boundProvider) Restore(ctx context.Context, spec provider.Spec, key string, report provider.Report) error {
+	return b.work(ctx, "Restore", b.rpc.Restore, report,
+		&pluginpb.WorkRequest_Begin{Config: b.config, Spec: specToPB(spec), Key: key})
+}
+
+func (b *boundProvider) Checkpoints(ctx context.Context) ([]provider.Checkpoint, error) {
+	r, err := b.rpc.Checkpoints(ctx, &pluginpb.CheckpointsRequest{})
+	if err != nil {
+		return nil, failed(ctx, b.Lost, "Checkpoints", err)
+	}
+	if e := r.GetError(); e != nil {
+		return nil, errorFromPB(e)
+	}
+	return each(r.GetCheckpoints(), checkpointFromPB), nil
+}
+
+func (b *boundProvider) RemoveCheckpoint(ctx context.Context, key string) error {
+	r, err := b.rpc.RemoveCheckpoint(ctx, &pluginpb.CheckpointRequest{Key: key})
+	return b.done(ctx, "RemoveCheckpoint", r, err)
+}
+
 // done is the outcome of a short call.
 func (b *boundProvider) done(ctx context.Context, op string, r *pluginpb.ErrorResponse, err error) error {
 	if err != nil {

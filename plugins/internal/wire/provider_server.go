@@ -135,14 +135,98 @@ func (s *providerServer) SetHosts(ctx context.Context, r *pluginpb.HostsRequest)
 	})
 }
 
+func (s *providerServer) Examine(ctx context.Context, r *pluginpb.ConfigRequest) (*pluginpb.ExamineResponse, error) {
+	p, err := configuredAs[provider.Examiner](s, r.GetConfig(), "examine the host")
+	if err != nil {
+		return &pluginpb.ExamineResponse{Error: errorToPB(err)}, nil
+	}
+	hops, err := p.Examine(ctx)
+	return &pluginpb.ExamineResponse{Hops: each(hops, hopToPB), Error: errorToPB(err)}, nil
+}
+
+// what an imager can do, for messages
+const tellImages = "tell what its images are"
+
+func (s *providerServer) FetchImage(stream workStream) error {
+	return serveWork(stream, func(ctx context.Context, r *workRequest, report provider.Report) error {
+		p, err := configuredAs[provider.Imager](s, r.GetConfig(), tellImages)
+		if err != nil {
+			return err
+		}
+		return p.FetchImage(ctx, r.GetSpec().GetImage(), report)
+	})
+}
+
+func (s *providerServer) Image(ctx context.Context, r *pluginpb.ImageRequest) (*pluginpb.ImageResponse, error) {
+	p, err := configuredAs[provider.Imager](s, r.GetConfig(), tellImages)
+	if err != nil {
+		return &pluginpb.ImageResponse{Error: errorToPB(err)}, nil
+	}
+	image, err := p.Image(ctx, r.GetName())
+	return &pluginpb.ImageResponse{Image: imageToPB(image), Error: errorToPB(err)}, nil
+}
+
+// configuredAs makes a value with the block's arguments that has a capability.
+func configuredAs[C any](s *providerServer, config []byte, what string) (c C, err error) {
+	p, err := s.configured(config)
+	if err != nil {
+		return c, err
+	}
+	return capable[C](p, what)
+}
+
+// keepDisks says what a Checkpointer does.
+const keepDisks = "keep the disks of boxes"
+
+func (s *providerServer) Checkpoint(stream workStream) error {
+	return serveWork(stream, func(ctx context.Context, r *workRequest, report provider.Report) error {
+		c, err := capable[provider.Checkpointer](s.construct(), keepDisks)
+		if err != nil {
+			return err
+		}
+		return c.Checkpoint(ctx, r.GetId(), r.GetKey(), report)
+	})
+}
+
+func (s *providerServer) Restore(stream workStream) error {
+	return serveWork(stream, func(ctx context.Context, r *workRequest, report provider.Report) error {
+		c, err := configuredAs[provider.Checkpointer](s, r.GetConfig(), keepDisks)
+		if err != nil {
+			return err
+		}
+		return c.Restore(ctx, specFromPB(r.GetSpec()), r.GetKey(), report)
+	})
+}
+
+func (s *providerServer) Checkpoints(ctx context.Context, _ *pluginpb.CheckpointsRequest) (*pluginpb.CheckpointsResponse, error) {
+	c, err := capable[provider.Checkpointer](s.construct(), keepDisks)
+	if err != nil {
+		return &pluginpb.CheckpointsResponse{Error: errorToPB(err)}, nil
+	}
+	all, err := c.Checkpoints(ctx)
+	return &pluginpb.CheckpointsResponse{Checkpoints: each(all, checkpointToPB), Error: errorToPB(err)}, nil
+}
+
+func (s *providerServer) RemoveCheckpoint(ctx context.Context, r *pluginpb.CheckpointRequest) (*pluginpb.ErrorResponse, error) {
+	return capability(s, keepDisks, func(c provider.Checkpointer) error { return c.RemoveCheckpoint(ctx, r.GetKey()) })
+}
+
 // capability calls what the provider may or may not implement.
 func capability[C any](s *providerServer, what string, call func(C) error) (*pluginpb.ErrorResponse, error) {
-	p := s.construct()
+	c, err := capable[C](s.construct(), what)
+	if err == nil {
+		err = call(c)
+	}
+	return &pluginpb.ErrorResponse{Error: errorToPB(err)}, nil
+}
+
+// capable returns the provider as what it may or may not implement.
+func capable[C any](p provider.Provider, what string) (C, error) {
 	c, ok := p.(C)
 	if !ok {
-		return &pluginpb.ErrorResponse{Error: errorToPB(fmt.Errorf("%s: %w", what, provider.ErrUnsupported))}, nil
+		return c, fmt.Errorf("%s: %w", what, provider.ErrUnsupported)
 	}
-	return &pluginpb.ErrorResponse{Error: errorToPB(call(c))}, nil
+	return c, nil
 }
 
 // serveWork serves one long call.

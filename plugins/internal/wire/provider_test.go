@@ -30,6 +30,10 @@ type recorded struct {
 	logs   []provider.Log
 	limits provider.Resources
 	hosts  []provider.Host
+	hops   []provider.Hop
+	image  provider.Image
+	key    string
+	kept   []provider.Checkpoint
 	err    error
 	block  bool
 }
@@ -82,7 +86,10 @@ func (f *fakeProvider) Logs(_ context.Context, id string) ([]provider.Log, error
 }
 
 // capableProvider has the capabilities besides.
-type capableProvider struct{ *fakeProvider }
+type capableProvider struct {
+	Text string `hcl:"text,optional"`
+	*fakeProvider
+}
 
 func (f capableProvider) Suspend(_ context.Context, id string) error {
 	note(func() { f.seen.id = "suspended " + id })
@@ -98,6 +105,35 @@ func (f capableProvider) Resize(_ context.Context, id string, r provider.Resourc
 }
 func (f capableProvider) SetHosts(_ context.Context, id string, hosts []provider.Host) error {
 	note(func() { f.seen.id, f.seen.hosts = id, hosts })
+	return f.seen.err
+}
+
+func (f capableProvider) Examine(context.Context) ([]provider.Hop, error) {
+	note(func() { f.seen.text = f.Text })
+	return f.seen.hops, f.seen.err
+}
+func (f capableProvider) FetchImage(ctx context.Context, name string, r provider.Report) error {
+	note(func() { f.seen.id = name })
+	f.fakeProvider.Text = f.Text
+	return f.answer(ctx, r)
+}
+func (f capableProvider) Image(_ context.Context, name string) (provider.Image, error) {
+	note(func() { f.seen.id, f.seen.text = name, f.Text })
+	return f.seen.image, f.seen.err
+}
+func (f capableProvider) Checkpoint(ctx context.Context, id, key string, r provider.Report) error {
+	note(func() { f.seen.id, f.seen.key = id, key })
+	return f.answer(ctx, r)
+}
+func (f capableProvider) Restore(ctx context.Context, spec provider.Spec, key string, r provider.Report) error {
+	note(func() { f.seen.spec, f.seen.key = spec, key })
+	return f.answer(ctx, r)
+}
+func (f capableProvider) Checkpoints(context.Context) ([]provider.Checkpoint, error) {
+	return f.seen.kept, f.seen.err
+}
+func (f capableProvider) RemoveCheckpoint(_ context.Context, key string) error {
+	note(func() { f.seen.key = key })
 	return f.seen.err
 }
 
@@ -120,19 +156,22 @@ func dialTo(t *testing.T, construct func() provider.Provider) *ProviderClient {
 	return raw.(*ProviderClient)
 }
 
-// capable are the methods that the host's side of a provider has beyond
+// capabilities are the methods that the host's side of a provider has beyond
 // provider.Provider.
-type capable interface {
+type capabilities interface {
 	provider.Suspender
 	provider.Resizer
 	provider.Namer
+	provider.Examiner
+	provider.Imager
+	provider.Checkpointer
 }
 
 func TestCapabilities(t *testing.T) {
 	seen := &recorded{}
-	c := dialTo(t, func() provider.Provider { return capableProvider{&fakeProvider{seen: seen}} })
-	p := c.Bind(nil).(capable)
-	limits, hosts := filled[provider.Resources](t), filled[[]provider.Host](t)
+	c := dialTo(t, func() provider.Provider { return &capableProvider{fakeProvider: &fakeProvider{seen: seen}} })
+	p := c.Bind([]byte(`{"text":"bound"}`)).(capabilities)
+	limits, hosts, spec := filled[provider.Resources](t), filled[[]provider.Host](t), filled[provider.Spec](t)
 	calls := []struct {
 		call func() error
 		want recorded
@@ -141,6 +180,13 @@ func TestCapabilities(t *testing.T) {
 		{func() error { return p.Resume(t.Context(), "box-2") }, recorded{id: "resumed box-2"}},
 		{func() error { return p.Resize(t.Context(), "box-3", limits) }, recorded{id: "box-3", limits: limits}},
 		{func() error { return p.SetHosts(t.Context(), "box-4", hosts) }, recorded{id: "box-4", hosts: hosts}},
+		{func() error { _, err := p.Examine(t.Context()); return err }, recorded{text: "bound"}},
+		{func() error { return p.FetchImage(t.Context(), "image-1", nil) }, recorded{id: "image-1", text: "bound"}},
+		{func() error { _, err := p.Image(t.Context(), "image-2"); return err }, recorded{id: "image-2", text: "bound"}},
+		{func() error { return p.Checkpoint(t.Context(), "box-5", "key-5", nil) }, recorded{id: "box-5", key: "key-5"}},
+		{func() error { return p.Restore(t.Context(), spec, "key-6", nil) }, recorded{spec: spec, key: "key-6"}},
+		{func() error { return p.RemoveCheckpoint(t.Context(), "key-7") }, recorded{key: "key-7"}},
+		{func() error { _, err := p.Checkpoints(t.Context()); return err }, recorded{}},
 	}
 	for _, want := range calls {
 		*seen = recorded{}
@@ -155,12 +201,39 @@ func TestCapabilities(t *testing.T) {
 			t.Errorf("%v, want ErrNotRunning", err)
 		}
 	}
+	*seen = recorded{kept: filled[[]provider.Checkpoint](t)}
+	kept, err := p.Checkpoints(t.Context())
+	if diff := cmp.Diff(seen.kept, kept); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
 	without, _ := dialProvider(t)
-	p = without.Bind(nil).(capable)
+	p = without.Bind(nil).(capabilities)
 	for _, without := range calls {
 		if err := without.call(); !errors.Is(err, provider.ErrUnsupported) {
 			t.Errorf("a plugin without the capability: %v, want ErrUnsupported", err)
 		}
+	}
+}
+
+func TestExaminationAndImagesRoundTrip(t *testing.T) {
+	seen := &recorded{hops: filled[[]provider.Hop](t), image: filled[provider.Image](t)}
+	seen.hops[0].Verdict = provider.Weak
+	seen.hops[1].Verdict = "melting"
+	p := dialTo(t, func() provider.Provider { return &capableProvider{fakeProvider: &fakeProvider{seen: seen}} }).Bind(nil).(capabilities)
+	hops, err := p.Examine(t.Context())
+	seen.hops[1].Verdict = provider.Untried
+	if diff := cmp.Diff(seen.hops, hops); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	image, err := p.Image(t.Context(), "x")
+	if diff := cmp.Diff(seen.image, image); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	seen.events = []provider.Event{{Text: "half", Done: 1, Total: 2}}
+	var events []provider.Event
+	err = p.FetchImage(t.Context(), "x", func(e provider.Event) { events = append(events, e) })
+	if diff := cmp.Diff(seen.events, events); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
 

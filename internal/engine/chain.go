@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/berth-dev/berth/config"
+)
+
+// link is a step of a box's chain: the key says all that the box's disk after
+// the step comes from.
+type link struct {
+	step *step
+	key  string
+}
+
+// chain returns the steps of a box, from the first on, whose outcome can be kept
+// for other boxes. The key of each is a hash of
+//
+//   - the box's image (its digest, if the provider tells), provider, its arguments, login user and host name, which
+//     programs write into files when they are installed, and its environment;
+//   - the key of the step before it;
+//   - the step's type, the plugin's build, its arguments, and the content of all
+//     files that it reads.
+//
+// Steps that always run belong to the chain, since those after them find what
+// they did. It ends at a step whose arguments are not known yet, that says
+// cache = false, or that has to do with a folder of the host: what such a step
+// reads and writes there is not on the box's disk.
+func (e *Engine) chain(ctx context.Context, t *target) ([]link, error) {
+	h := sha256.New()
+	env, err := json.Marshal(t.box.Env)
+	if err != nil {
+		return nil, err
+	}
+	image := t.box.Image
+	if img, err := e.imageOf(ctx, t, false); err == nil { // else nothing made of it is here
+		image = img.Digest
+	}
+	hashed(h, "chain 1", image, t.box.Provider.Name, string(t.args), t.box.SSH.User, t.box.Hostname, string(env))
+	before := h.Sum(nil)
+	var links []link
+	for _, s := range t.steps {
+		if s.block.Run == "never" {
+			continue
+		}
+		if s.args == nil || !e.cacheable(t.box, s) {
+			break
+		}
+		plugin, err := s.plugin.Identity()
+		if err != nil {
+			return nil, fmt.Errorf("identify the plugin of step %s: %w", s.title(), err)
+		}
+		if plugin == "" {
+			plugin = e.Build
+		}
+		h.Reset()
+		hashed(h, string(before), s.block.Run, plugin, s.hash)
+		before = h.Sum(nil)
+		links = append(links, link{step: s, key: "step-" + hex.EncodeToString(before[:20])})
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return links, nil
+}
+
+// hashed writes texts so that no two lists of them look the same.
+func hashed(w io.Writer, texts ...string) {
+	for _, t := range texts {
+		fmt.Fprintf(w, "%d:%s\n", len(t), t)
+	}
+}
+
+// cacheable reports whether a step's outcome is on the box's disk and comes from
+// what its key says.
+func (e *Engine) cacheable(b *config.Box, s *step) bool {
+	if s.block.Cache != nil {
+		return *s.block.Cache
+	}
+	for _, f := range b.Folders {
+		if f.Type == "rsync" {
+			continue // a copy, on the box's disk
+		}
+		target := []byte(f.Target)
+		if bytes.Contains(s.args, target) {
+			return false
+		}
+		for _, input := range s.inputs {
+			if e.mentions(input, target) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// maxScript is more than a script has.
+const maxScript = 1 << 20
+
+// mentions reports whether a file, such as a script, has a text in it.
+func (e *Engine) mentions(input string, text []byte) bool {
+	if !filepath.IsAbs(input) {
+		input = filepath.Join(e.Envfile.Root, input)
+	}
+	st, err := os.Stat(input)
+	if err != nil || !st.Mode().IsRegular() || st.Size() > maxScript {
+		return false
+	}
+	b, err := os.ReadFile(input)
+	return err == nil && bytes.Contains(b, text)
+}

@@ -1,0 +1,128 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/berth-dev/berth/internal/forward"
+	"github.com/berth-dev/berth/internal/state"
+)
+
+// resolveSome decodes steps that use other boxes' values as far as those are up.
+func (e *Engine) resolveSome(ctx context.Context, t *target) {
+	for _, s := range slices.Clone(t.steps) {
+		// What cannot be known now is said to be so.
+		_ = e.resolve(ctx, t, func(other *step) bool { return other == s && s.block.Run != "never" })
+	}
+}
+
+// planSteps tells which steps run, and why; of a new box all that ever do by
+// themselves.
+func planSteps(t *target, isNew bool) []Change {
+	var changes []Change
+	for _, s := range t.steps {
+		c := Change{Kind: "step", What: "step " + s.title()}
+		var r *state.Step
+		if t.record != nil && !isNew {
+			r = t.record.Step(s.block.ID())
+		}
+		provisioned := t.record != nil && !isNew && t.record.Provisioned
+		switch {
+		case s.block.Run == "never":
+			continue
+		case s.block.Run == "always":
+			c.Why, c.Always = "it always runs", true
+		case isNew || t.record == nil:
+			c.Why = "the box is new"
+		case r != nil && r.Status == state.StepDone:
+			if c.Why = whyChanged(s, r); c.Why == "" {
+				continue
+			}
+			c.Command = "berth provision " + t.box.Name
+		case r != nil:
+			c.Why = "it " + outcome(r)
+			if line, _, _ := strings.Cut(r.Error, "\n"); line != "" {
+				c.Why += ": " + line
+			}
+		case provisioned:
+			c.Why, c.Command = "it is new", "berth provision "+t.box.Name
+		default:
+			c.Why = "it has not run yet"
+		}
+		changes = append(changes, c)
+	}
+	return changes
+}
+
+// whyChanged says what of a step differs from when it last succeeded; empty when
+// nothing does, as far as is known.
+func whyChanged(s *step, r *state.Step) string {
+	if s.args == nil || s.hash == r.Hash {
+		return "" // its values come from boxes that are not up, or are the same
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(s.parts)) {
+		switch before, known := r.Parts[name]; {
+		case !known && len(r.Parts) > 0:
+			parts = append(parts, name+" is new")
+		case known && before != s.parts[name]:
+			parts = append(parts, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Parts)) {
+		if _, still := s.parts[name]; !still {
+			parts = append(parts, name+" is gone")
+		}
+	}
+	if len(parts) == 0 {
+		return "it has changed since it ran"
+	}
+	return "changed since it ran: " + strings.Join(parts, ", ")
+}
+
+// planForwards tells how the forwards of a running box change.
+func (e *Engine) planForwards(t *target, addr string) ([]Change, error) {
+	dir := forward.Dir(e.Home.BoxDir(t.id))
+	before, err := dir.LoadPlan()
+	if err != nil {
+		return nil, err
+	}
+	f := &forwards{rules: forwardRules(t.box), auto: t.box.AutoForward, before: before}
+	alive, err := dir.Alive()
+	if err != nil {
+		return nil, err
+	}
+	var changes []Change
+	add := func(name, why string) {
+		changes = append(changes, Change{Kind: "forward", What: name, Why: why})
+	}
+	had := map[string]forward.Rule{}
+	for _, r := range before.Rules {
+		had[r.Name] = r
+	}
+	for _, r := range f.rules {
+		what := fmt.Sprintf("forward %q", r.Name)
+		old, known := had[r.Name]
+		delete(had, r.Name)
+		switch {
+		case !known:
+			add(what, "it is new")
+		case !forward.Same([]forward.Rule{old}, []forward.Rule{r}):
+			add(what, "it has changed")
+		case !alive:
+			add(what, "it is down")
+		case before.Addr != addr:
+			add(what, "the box has another address")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(had)) {
+		add(fmt.Sprintf("forward %q", name), "it is gone from the Envfile")
+	}
+	if before.Auto != f.auto {
+		add("auto_forward", "it has changed")
+	}
+	return changes, nil
+}

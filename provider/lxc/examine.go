@@ -1,0 +1,97 @@
+package lxc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/hostcheck"
+)
+
+// Examine looks at the host for `berth doctor`.
+func (p *lxcProvider) Examine(ctx context.Context) ([]provider.Hop, error) {
+	return hostcheck.Examine(ctx, p.env())
+}
+
+// env is what the checks look at. A user's boxes are made by a plugin that is root
+// in the user's namespace; who that is outside decides.
+func (p *lxcProvider) env() hostcheck.Env {
+	uid := os.Geteuid()
+	if user, inside := p.mode.(userMode); inside {
+		uid = user.uid
+	}
+	name := strconv.Itoa(uid)
+	if u, err := user.LookupId(name); err == nil {
+		name = u.Username
+	}
+	return hostcheck.Env{Host: checkedHost{p: p}, UID: uid, User: name, DataDir: p.store.root}
+}
+
+// checkedHost is this host as the checks see it.
+type checkedHost struct {
+	hostcheck.System
+	p *lxcProvider
+}
+
+// MapIDs does to a clone of the folder's mount what a start does, and mounts it
+// nowhere.
+func (checkedHost) MapIDs(ctx context.Context, dir string) error {
+	for { // it need not exist yet
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	userns, err := userNamespace(ctx, boxIDs(firstIDBase), boxIDs(firstIDBase))
+	if err != nil {
+		return err
+	}
+	defer userns.Close()
+	fd, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("clone the mount of %s: %w", dir, err)
+	}
+	defer unix.Close(fd)
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(userns.Fd())}
+	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err != nil {
+		return fmt.Errorf("map the ids of %s: %w", dir, err)
+	}
+	return nil
+}
+
+// Unprepared says what of `berth setup` is missing for a user.
+func (h checkedHost) Unprepared(ctx context.Context) []string { return h.p.mode.check(ctx, h.p.store) }
+
+func (checkedHost) Barriers(bridge string) ([]hostcheck.Barrier, error) {
+	all, err := barriers()
+	var found []hostcheck.Barrier
+	for _, b := range all {
+		found = append(found, hostcheck.Barrier{
+			Name: fmt.Sprintf("the chain %q of the table %q (%s)", b.chain, b.table, b.family), Fix: b.fix(bridge),
+		})
+	}
+	return found, err
+}
+
+func (h checkedHost) Nameservers() ([]string, error) {
+	servers, _, err := nameservers(h.p.Nameservers)
+	return servers, err
+}
+
+// Ask asks a name server for those of the root zone, which every resolver knows.
+func (checkedHost) Ask(ctx context.Context, server string) error {
+	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(server, "53"))
+	}}
+	_, err := r.LookupNS(ctx, ".")
+	return err
+}

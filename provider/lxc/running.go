@@ -1,0 +1,91 @@
+package lxc
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// runningInit finds the first process of a running container in its cgroup, and
+// whether it is frozen, in a tenth of the time that lxc-info takes. When it
+// finds none that means nothing: the container may be about to start or to stop,
+// or have its cgroup elsewhere, and lxc-info is to be asked.
+func runningInit(id string) (pid int, frozen, found bool) {
+	dirs, err := findCgroups(payloadCgroup(id))
+	if err != nil {
+		return 0, false, false
+	}
+	for _, dir := range dirs {
+		frozen = frozen || isFrozen(dir)
+		if pid != 0 {
+			continue
+		}
+		for _, p := range cgroupPIDs(dir) {
+			if isInit(p) {
+				pid = p
+				break
+			}
+		}
+	}
+	return pid, frozen, pid != 0
+}
+
+// isInit reports whether a process is the first one of the pid namespace below
+// ours: NSpid lists its number in ours and in each below (proc_pid_status(5)).
+func isInit(pid int) bool {
+	numbers := strings.Fields(statusField(pid, "NSpid"))
+	return len(numbers) == 2 && numbers[1] == "1"
+}
+
+// isFrozen reads the freezer of a cgroup, in its v1 and v2 forms.
+func isFrozen(dir string) bool {
+	if b, err := os.ReadFile(filepath.Join(dir, "freezer.state")); err == nil {
+		return strings.TrimSpace(string(b)) == "FROZEN"
+	}
+	b, _ := os.ReadFile(filepath.Join(dir, "cgroup.events"))
+	return bytes.Contains(b, []byte("frozen 1"))
+}
+
+// haltSignal is what makes systemd halt: SIGRTMIN+3 (systemd(1)), where SIGRTMIN
+// is 34 (signal(7)).
+const haltSignal = 37
+
+// handlerTimeout bounds the wait for an init that may never take the signal.
+const handlerTimeout = 5 * time.Second
+
+// awaitHandler waits until a box's init takes the signal to halt. The kernel
+// drops those that the first process of a pid namespace has no handler for
+// (pid_namespaces(7)), so a box that has only just begun to boot would not halt.
+func awaitHandler(ctx context.Context, pid int) {
+	ctx, cancel := context.WithTimeout(ctx, handlerTimeout)
+	defer cancel()
+	for !catches(pid, haltSignal) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// catches reports whether a process has a handler for a signal, by SigCgt in
+// proc_pid_status(5), and also when that cannot be read any more.
+func catches(pid, signal int) bool {
+	mask, err := strconv.ParseUint(statusField(pid, "SigCgt"), 16, 64)
+	return err != nil || mask>>(signal-1)&1 == 1
+}
+
+// statusField returns a field of /proc/PID/status, empty when there is none.
+func statusField(pid int, name string) string {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := bytes.Cut(b, []byte("\n"+name+":"))
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	return strings.TrimSpace(string(line))
+}
