@@ -34,8 +34,10 @@ type hostUser struct {
 const sudoShim = "#!/bin/sh\necho \"$@\" >>\"$HOME/sudo-was-called\"\nexit 99\n"
 
 // newHostUser makes a user, who goes with the test, with boxes and all.
-func newHostUser(t *testing.T, name string) hostUser {
+func newHostUser(t *testing.T, letter string) hostUser {
 	t.Helper()
+	// Another run of the tests may be under way.
+	name := fmt.Sprintf("berth-test-%d%s", os.Getpid(), letter)
 	testenv.NeedLXC(t)
 	testenv.NeedTool(t, "useradd")
 	if _, err := user.Lookup(name); err == nil {

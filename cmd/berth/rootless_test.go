@@ -67,7 +67,7 @@ box "web" {
 
 // A user who has never been root does all of a day's work.
 func TestRootless(t *testing.T) {
-	u := newHostUser(t, "berth-test-a")
+	u := newHostUser(t, "a")
 	dir := u.project(t, "shop", rootlessEnvfile)
 	if out, err := u.try(t, dir, "berth", "up"); err == nil || !strings.Contains(out, "sudo berth setup") {
 		t.Fatalf("up on a host that is not prepared: %v\n%s", err, out)
@@ -152,7 +152,7 @@ func checkForward(t *testing.T, u hostUser, dir string) {
 
 // Two users neither see nor reach each other's boxes.
 func TestRootlessTwoUsers(t *testing.T) {
-	a, b := newHostUser(t, "berth-test-b"), newHostUser(t, "berth-test-c")
+	a, b := newHostUser(t, "b"), newHostUser(t, "c")
 	const envfile = "box \"one\" {\n  image = \"debian:bookworm\"\n}\n"
 	dirs := map[string]string{}
 	addrs := map[string]string{}
@@ -188,7 +188,7 @@ func TestRootlessTwoUsers(t *testing.T) {
 // setup changes nothing when asked what it would do, nothing when there is nothing
 // to do, and takes back all that it has done.
 func TestSetup(t *testing.T) {
-	u := newHostUser(t, "berth-test-d")
+	u := newHostUser(t, "d")
 	before := hostState(t, u)
 	same := func(when string, want map[string]string) {
 		t.Helper()

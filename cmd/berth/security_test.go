@@ -190,7 +190,7 @@ func TestSecurityRoot(t *testing.T) {
 
 // A box's root reaches nothing of the host: boxes of a user's.
 func TestSecurityRootless(t *testing.T) {
-	u := newHostUser(t, "berth-test-e")
+	u := newHostUser(t, "e")
 	prepare(t, u)
 	u.giveImage(t)
 	project := u.project(t, "shop", attackedEnvfile)

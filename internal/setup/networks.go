@@ -66,6 +66,11 @@ func (n networks) undo() ([]change, error) {
 // hosts with v1 controllers, the cgroups of all users. It is `berth setup
 // network`, which the systemd unit calls.
 func MakeNetworks() error {
+	unlock, err := lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	all, err := lxc.UserNetworks(lxc.UserNetworksFile)
 	if err != nil {
 		return err

@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/berth-dev/berth/provider/lxc"
 )
 
@@ -61,6 +63,11 @@ func (h *host) path(p string) string { return h.root + p }
 
 // Run prepares the host for a user. What is prepared already is left alone.
 func Run(ctx context.Context, o Options) error {
+	unlock, err := lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	h, err := open(o.User)
 	if err != nil {
 		return err
@@ -85,6 +92,11 @@ func (h *host) notes() []string {
 // Undo takes back what Run has changed for a user and, with the last user, what it
 // has changed for all.
 func Undo(ctx context.Context, o Options) error {
+	unlock, err := lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	h, err := open(o.User)
 	if err != nil {
 		return err
@@ -98,6 +110,20 @@ func Undo(ctx context.Context, o Options) error {
 		return err
 	}
 	return h.done.remove(h.user.name)
+}
+
+// lock keeps two setups from changing the same files. It is in /run, where it is
+// nobody's to look at.
+func lock() (unlock func(), err error) {
+	f, err := os.OpenFile("/run/berth-setup.lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock setup: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock setup: %w", err)
+	}
+	return func() { f.Close() }, nil
 }
 
 // steps are all concerns, in the order in which one may need another.

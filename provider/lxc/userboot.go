@@ -47,9 +47,14 @@ func helpBoot() error {
 // the box's first process runs. As a daemon of LXC's own, its first process would
 // still be in the cgroup whose controllers are to be handed on.
 func (o bootOrder) startLXC(s store) error {
-	cmd := exec.Command("lxc-start", "-n", o.ID, "-P", s.boxes(), "-F", "-o", s.file(o.ID, "lxc.log"), "-l", "NOTICE")
+	// -C: what this process was given open is not the box's.
+	cmd := exec.Command("lxc-start", "-n", o.ID, "-P", s.boxes(), "-F", "-C", "-o", s.file(o.ID, "lxc.log"), "-l", "NOTICE")
 	cmd.Dir = "/"
-	cmd.Env = append(userTools(s).environment(stageBin), socketVar+"="+o.Socket)
+	done := s.file(o.ID, "links")
+	if err := os.Remove(done); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	cmd.Env = append(userTools(s).environment(stageBin), socketVar+"="+o.Socket, doneVar+"="+done)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if o.Unified != "" {
 		dir, err := os.Open(o.Unified)
@@ -76,6 +81,9 @@ func (o bootOrder) startLXC(s store) error {
 			_ = cmd.Process.Kill()
 			return fmt.Errorf("lxc-start: the box did not start in %s", bootTimeout)
 		case <-tick.C:
+		}
+		if _, err := os.Stat(done); err != nil {
+			continue // the hook is at work
 		}
 		if state, _, err := userTools(s).info(ctx, o.ID); err == nil && states[state] == provider.Running {
 			return nil

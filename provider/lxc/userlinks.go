@@ -23,8 +23,12 @@ import (
 // device on a bridge that /etc/lxc/lxc-usernet gives the user. The hook then gives
 // it its address.
 
-// socketVar names the socket to the hook.
-const socketVar = "BERTH_LINKS"
+// socketVar names the socket to the hook, and doneVar the file that it makes when
+// it has done its work: LXC says that a box runs before that (5.0.2).
+const (
+	socketVar = "BERTH_LINKS"
+	doneVar   = "BERTH_LINKS_DONE"
+)
 
 // hookCommand is the hook, on the stage.
 var hookCommand = stageBin + "/berth plugin helper lxc net"
@@ -152,7 +156,7 @@ func helpNet() error {
 	if reply.Error != "" {
 		return errors.New(reply.Error)
 	}
-	return inNetwork(pid, func() error {
+	err = inNetwork(pid, func() error {
 		for _, l := range reply.Links {
 			if err := l.configure(); err != nil {
 				return fmt.Errorf("set up %s: %w", l.Name, err)
@@ -160,6 +164,10 @@ func helpNet() error {
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(os.Getenv(doneVar), nil, 0o600)
 }
 
 // configure sets a device up in the calling thread's network namespace.
