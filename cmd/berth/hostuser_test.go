@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/berth-dev/berth/internal/testenv"
 	"github.com/berth-dev/berth/provider/lxc"
@@ -229,14 +232,28 @@ func (u hostUser) ownAs(dir string, uids, gids uint32) error {
 		if err := syscall.Lstat(path, &st); err != nil {
 			return err
 		}
+		caps := make([]byte, 64)
+		n, _ := unix.Lgetxattr(path, "security.capability", caps) // few files have any
 		if err := os.Lchown(path, id(st.Uid, uint32(u.uid), uids), id(st.Gid, uint32(u.gid), gids)); err != nil {
 			return err
 		}
 		if st.Mode&syscall.S_IFMT == syscall.S_IFLNK {
 			return nil
 		}
-		return syscall.Chmod(path, st.Mode&0o7777) // chown takes set-user-id away
+		// chown takes set-user-id and capabilities away.
+		if err := syscall.Chmod(path, st.Mode&0o7777); err != nil || n <= 0 {
+			return err
+		}
+		return unix.Setxattr(path, "security.capability", namespaced(caps[:n], uids), 0)
 	})
+}
+
+// namespaced makes of a file's capabilities (vfs_cap_data of revision 2) those that
+// count in the user namespace with that root (revision 3; capabilities(7)).
+func namespaced(caps []byte, root uint32) []byte {
+	caps = bytes.Clone(caps)
+	caps[3] = 3
+	return binary.LittleEndian.AppendUint32(caps, root)
 }
 
 // ancestorsIn returns the folders below top on the way to dir, and dir.

@@ -30,6 +30,8 @@ type mode interface {
 
 	// configure writes the settings for ids and network devices.
 	configure(r record, n network, set func(key, value string))
+	// files are what a box of this mode needs beyond its image, on this host.
+	files() []imageFile
 	// appArmor is the profile that a box can have: "generated" for one of its own,
 	// the name of one, or empty where there is no AppArmor.
 	appArmor() string

@@ -83,3 +83,5 @@ func (rootMode) appArmor() string {
 }
 
 func (rootMode) tools(s store) lxcTools { return lxcTools{path: s.boxes()} }
+
+func (rootMode) files() []imageFile { return nil }

@@ -34,6 +34,7 @@ func (strandedMode) network(context.Context, store) (network, error)    { return
 func (strandedMode) release(store) error                                { return errStranded }
 func (strandedMode) leave(store) error                                  { return errStranded }
 func (strandedMode) configure(record, network, func(key, value string)) {}
+func (strandedMode) files() []imageFile                                 { return nil }
 func (strandedMode) appArmor() string                                   { return "" }
 func (strandedMode) tell(record, int, string) error                     { return errStranded }
 func (strandedMode) kill(int)                                           {}

@@ -52,6 +52,7 @@ func (p *lxcProvider) seed(upper string, r record, spec provider.Spec, first boo
 		files = append(files, imageFile{"etc/hosts", 0o644, text})
 	}
 	files = append(files, imageFile{"etc/hostname", 0o644, spec.Hostname + "\n"})
+	files = append(files, p.mode.files()...)
 	for _, f := range files {
 		if err := writeIn(root, f.path, f.text, f.mode); err != nil {
 			return fmt.Errorf("write %s of box %s: %w", f.path, r.ID, err)

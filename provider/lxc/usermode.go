@@ -80,6 +80,18 @@ func (m userMode) configure(r record, _ network, set func(key, value string)) {
 	set("lxc.hook.start-host", hookCommand)
 }
 
+// userManagerStop lets a box halt in time. Where a user's box has no cgroup v2,
+// systemd in it may not notice that a login's own systemd has ended, and would wait
+// two minutes for it (systemd 252, when the box halts while that one starts).
+const userManagerStop = "# Written by Berth.\n[Service]\nTimeoutStopSec=3s\n"
+
+func (m userMode) files() []imageFile {
+	if len(userCgroups(m.uid)) == 0 {
+		return nil
+	}
+	return []imageFile{{"etc/systemd/system/user@.service.d/berth.conf", 0o644, userManagerStop}}
+}
+
 // nestingProfile is one that LXC's package loads: the only one of its that lets
 // systemd in a box make mounts for services with a sandbox.
 const nestingProfile = "lxc-container-default-with-nesting"
