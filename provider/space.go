@@ -21,10 +21,10 @@ type Janitor interface {
 // Use is something that uses space.
 type Use struct {
 	Kind   UseKind
-	Name   string    // an image's name, a checkpoint's key, the id of a box, or of a project for its cache
+	Name   string    // an image's name, a checkpoint's key, the id of a box, or of a project for its cache; empty for what checkpoints that are gone have left to others
 	Digest string    // of an image
-	Size   int64     // bytes that go with it
-	Shared int64     // bytes that others need as well
+	Size   int64     // bytes of its own: added up over all uses, they are what is used; of what was removed, what that has freed
+	Shared int64     // bytes of others that it stands on
 	Used   time.Time // when something was last made of it; zero when not known
 	Needed bool      // a box, or a checkpoint, stands on it
 }

@@ -53,7 +53,13 @@ func (p *lxcProvider) image(ctx context.Context, name string, report provider.Re
 	}
 	recipe := recipeKey(suite, p.Mirror)
 	path := p.imageFile(suite)
+	done, err := p.store.use(ctx, report)
+	if err != nil {
+		return image{}, err
+	}
+	defer done()
 	if img, err := p.store.loadImage(path); err == nil {
+		touch(path)
 		return img, nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return image{}, err

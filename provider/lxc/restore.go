@@ -20,6 +20,7 @@ func (p *lxcProvider) fromCheckpoint(ctx context.Context, spec provider.Spec) ([
 	if now := p.builtImage(spec.Image); now != "" && now != base {
 		return nil, fmt.Errorf("%w: %s is of an older build of the image %s", provider.ErrNoCheckpoint, c.Key, spec.Image)
 	}
+	touch(p.store.checkpointFile(c.Key))
 	return c.Layers, nil
 }
 
