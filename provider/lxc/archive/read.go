@@ -30,7 +30,7 @@ type Done struct {
 // Extract makes the files of an archive in dir, an empty folder. When it fails,
 // what is in dir is of no use.
 func Extract(ctx context.Context, from io.Reader, dir *os.File, limits Limits) (Done, error) {
-	packed := &counted{r: from}
+	packed := &counted{r: newUnsealer(from)}
 	z, err := zstd.NewReader(packed, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
 	if err != nil {
 		return Done{}, err

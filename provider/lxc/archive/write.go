@@ -24,7 +24,8 @@ type Filter func(rel string) (leaveOut, empty bool)
 // Write writes the tree root, which must not change meanwhile. Sockets and devices
 // are left out: who has them makes them anew.
 func Write(ctx context.Context, to io.Writer, root string, meta Meta, filter Filter) error {
-	z, err := zstd.NewWriter(to, zstd.WithEncoderConcurrency(2))
+	sealed := newSealer(to)
+	z, err := zstd.NewWriter(sealed, zstd.WithEncoderConcurrency(2))
 	if err != nil {
 		return err
 	}
@@ -35,7 +36,10 @@ func Write(ctx context.Context, to io.Writer, root string, meta Meta, filter Fil
 	if err == nil {
 		err = w.tar.Close()
 	}
-	return errors.Join(err, z.Close())
+	if err := errors.Join(err, z.Close()); err != nil {
+		return err
+	}
+	return sealed.seal()
 }
 
 // maxAttributes is less than archive/tar reads of one file.
