@@ -38,7 +38,7 @@ func (p *lxcProvider) ImportImage(ctx context.Context, i provider.Import, report
 func (p *lxcProvider) importImage(ctx context.Context, i provider.Import, report provider.Report) error {
 	record, err := p.store.localFile(i.Name)
 	if err != nil || !isLocal(i.Name) {
-		return errors.Join(err, fmt.Errorf("%q cannot be the name of an imported image: that is local:NAME", i.Name))
+		return fmt.Errorf("%q is no name of an imported image: %s", i.Name, localRule)
 	}
 	done, err := p.store.use(ctx, report)
 	if err != nil {

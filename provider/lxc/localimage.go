@@ -18,6 +18,9 @@ const localPrefix = "local:"
 // localForm keeps them usable as names of files.
 var localForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 
+// localRule says so.
+const localRule = "after local: come small letters, digits, '.', '_' and '-', at most 63, a letter or digit first"
+
 func isLocal(name string) bool { return strings.HasPrefix(name, localPrefix) }
 
 // imagePath is where the store has an image, as it would be made now.
@@ -36,8 +39,7 @@ func (s store) localFile(name string) (string, error) {
 	short := strings.TrimPrefix(name, localPrefix)
 	if !localForm.MatchString(short) {
 		return "", &provider.ArgError{Arg: "box.image", Err: fmt.Errorf(
-			"%w: %q is no name of an imported image: after local: come small letters, digits, '.', '_' and '-', at most 63, a letter or digit first",
-			provider.ErrImage, name)}
+			"%w: %q is no name of an imported image: %s", provider.ErrImage, name, localRule)}
 	}
 	return filepath.Join(s.images(), "local-"+short+".json"), nil
 }
