@@ -128,8 +128,8 @@ func TestHostile(t *testing.T) {
 				t.Errorf("the guard before the parser let it pass: %s", diags[0].Summary)
 			}
 			problems(t, diags)
-			// Far above what it takes; the race detector is slow.
-			if d := time.Since(start); d > 20*time.Second {
+			// Far above what it takes: the race detector is slow, and so are busy machines.
+			if d := time.Since(start); d > 2*time.Minute {
 				t.Errorf("took %v", d)
 			}
 		})

@@ -178,26 +178,27 @@ func (u hostUser) giveImage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	images, _ := filepath.Glob(filepath.Join(cache, "images", "debian-bookworm-*.json"))
-	for _, path := range newest(t, images) {
-		var image struct {
-			Layer string `json:"layer"`
-		}
-		b, err := os.ReadFile(path)
-		if err == nil {
-			err = json.Unmarshal(b, &image)
-		}
-		if err != nil {
+	record, err := lxc.ImageFile("debian:bookworm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var image struct {
+		Layer string `json:"layer"`
+	}
+	b, err := os.ReadFile(filepath.Join(cache, "images", record))
+	if err == nil {
+		err = json.Unmarshal(b, &image)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, what := range []string{"images/" + record, "layers/" + image.Layer} {
+		to := filepath.Join(u.data(), what)
+		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		for _, what := range []string{"images/" + filepath.Base(path), "layers/" + image.Layer} {
-			to := filepath.Join(u.data(), what)
-			if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			if out, err := exec.Command("cp", "-a", filepath.Join(cache, what), to).CombinedOutput(); err != nil {
-				t.Fatalf("cp: %v\n%s", err, out)
-			}
+		if out, err := exec.Command("cp", "-a", filepath.Join(cache, what), to).CombinedOutput(); err != nil {
+			t.Fatalf("cp: %v\n%s", err, out)
 		}
 	}
 	for _, dir := range []string{"images", "layers"} {
@@ -234,22 +235,6 @@ func (u hostUser) ownAs(dir string, uids, gids uint32) error {
 		}
 		return syscall.Chmod(path, st.Mode&0o7777) // chown takes set-user-id away
 	})
-}
-
-// newest returns the file that was written last.
-func newest(t *testing.T, paths []string) []string {
-	t.Helper()
-	var best string
-	var when time.Time
-	for _, p := range paths {
-		if st, err := os.Stat(p); err == nil && st.ModTime().After(when) {
-			best, when = p, st.ModTime()
-		}
-	}
-	if best == "" {
-		t.Fatal("the cache has no image")
-	}
-	return []string{best}
 }
 
 // ancestorsIn returns the folders below top on the way to dir, and dir.

@@ -24,7 +24,7 @@ type link struct {
 // chain returns the steps of a box, from the first on, whose outcome can be kept
 // for other boxes. The key of each is a hash of
 //
-//   - the box's image, provider, its arguments, login user and host name, which
+//   - the box's image (its digest, if the provider tells), provider, its arguments, login user and host name, which
 //     programs write into files when they are installed, and its environment;
 //   - the key of the step before it;
 //   - the step's type, the plugin's build, its arguments, and the content of all
@@ -40,7 +40,11 @@ func (e *Engine) chain(ctx context.Context, t *target) ([]link, error) {
 	if err != nil {
 		return nil, err
 	}
-	hashed(h, "chain 1", t.box.Image, t.box.Provider.Name, string(t.args), t.box.SSH.User, t.box.Hostname, string(env))
+	image := t.box.Image
+	if img, err := e.imageOf(ctx, t, false); err == nil { // else nothing made of it is here
+		image = img.Digest
+	}
+	hashed(h, "chain 1", image, t.box.Provider.Name, string(t.args), t.box.SSH.User, t.box.Hostname, string(env))
 	before := h.Sum(nil)
 	var links []link
 	for _, s := range t.steps {

@@ -54,7 +54,7 @@ func (e *Engine) beginnings(ctx context.Context, t *target) []beginning {
 	var done []state.Step
 	for _, l := range links {
 		if l.step.block.Run == "once" {
-			done = append(done[:len(done):len(done)], state.Step{ID: l.step.block.ID(), Hash: l.step.hash, Status: state.StepDone, At: time.Now().UTC()})
+			done = append(done[:len(done):len(done)], state.Step{ID: l.step.block.ID(), Hash: l.step.hash, Parts: l.step.parts, Status: state.StepDone, At: time.Now().UTC()})
 		}
 		if known[l.key] {
 			all = append([]beginning{{l.key, done}}, all...)

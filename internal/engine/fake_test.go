@@ -105,6 +105,7 @@ func (n note) Decode(body hcl.Body, ctx *hcl.EvalContext) ([]byte, hcl.Diagnosti
 	return n.fake.Decode(body, ctx)
 }
 func (n note) Validate(ctx context.Context, args []byte) error  { return n.fake.Validate(ctx, args) }
+func (n note) Identity() (string, error)                        { return "note", nil }
 func (n note) Inputs(context.Context, []byte) ([]string, error) { return nil, nil }
 
 // newEngine returns an engine for an Envfile, all of whose boxes run, and what
@@ -146,7 +147,7 @@ func record(t *testing.T, e *Engine, name string) *state.Record {
 	}
 	r := &state.Record{
 		ID: id, ProjectID: e.Project.ID, Project: "p", Root: e.Envfile.Root, Name: name, Provider: "fake", Image: "x",
-		Created: time.Now(), Made: true, SSH: state.SSH{Addr: "10.0.0.1:22", User: "dev", HostKey: keys.HostPublic},
+		Created: time.Now(), Made: true, Entered: true, SSH: state.SSH{Addr: "10.0.0.1:22", User: "dev", HostKey: keys.HostPublic},
 	}
 	if err := e.Home.Save(r); err != nil {
 		t.Fatal(err)

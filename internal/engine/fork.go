@@ -127,7 +127,7 @@ func (e *Engine) makeFork(ctx context.Context, t *target, of *state.Record, c pr
 	}
 	t.record = &state.Record{
 		ID: t.id, ProjectID: e.Project.ID, Project: e.Envfile.Project.Name, Root: e.Envfile.Root,
-		Name: t.box.Name, Provider: of.Provider, Image: of.Image, Created: time.Now().UTC(),
+		Name: t.box.Name, Provider: of.Provider, Image: of.Image, ImageDigest: of.ImageDigest, Created: time.Now().UTC(),
 		SSH:    state.SSH{User: t.box.SSH.User, HostKey: keys.HostPublic},
 		ForkOf: root, Checkpoint: newKey(forkKey), Provisioned: of.Provisioned, Steps: slices.Clone(of.Steps),
 	}

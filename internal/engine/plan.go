@@ -78,9 +78,12 @@ func (e *Engine) plan(ctx context.Context, t *target) (Plan, error) {
 		return p, nil
 	}
 	if missing || t.record == nil || !t.record.Made {
-		p.add(e.planCreate(ctx, t, missing))
-		p.add(Change{Kind: "start", What: "start", Why: "it is new"})
-		p.add(planSteps(t, missing)...)
+		create, steps := e.planCreate(ctx, t, missing), planSteps(t, missing)
+		if missing {
+			create, steps = e.planBeginning(ctx, t, create, steps)
+		}
+		p.add(create, Change{Kind: "start", What: "start", Why: "it is new"})
+		p.add(steps...)
 		return p, nil
 	}
 	p.State = now.State
@@ -124,6 +127,27 @@ func (e *Engine) planCreate(ctx context.Context, t *target, missing bool) Change
 		c.What += ", which is not on this host yet"
 	}
 	return c
+}
+
+// planBeginning takes out the steps that a new box has from a checkpoint.
+func (e *Engine) planBeginning(ctx context.Context, t *target, create Change, steps []Change) (Change, []Change) {
+	begin := e.beginnings(ctx, t)
+	if len(begin) == 0 {
+		return create, steps
+	}
+	done := begin[0].steps
+	create.What += fmt.Sprintf(", %d of %d steps from checkpoints", len(done), len(steps))
+	var left []Change
+	for _, s := range t.steps { // of a new box, all that ever run by themselves are in steps
+		if s.block.Run == "never" {
+			continue
+		}
+		if !slices.ContainsFunc(done, func(d state.Step) bool { return d.ID == s.block.ID() }) {
+			left = append(left, steps[0])
+		}
+		steps = steps[1:]
+	}
+	return create, left
 }
 
 // planFacts tells what the Envfile says otherwise than when the box was started.

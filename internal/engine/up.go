@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -169,17 +167,17 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 	}
 	var client *guest.Client
 	if running != "" {
-		if err := e.keepRunning(ctx, t, now); err != nil {
-			return err
-		}
+		client, err = e.keepRunning(ctx, t, o, now)
 	} else {
 		client, err = e.boot(ctx, t, o)
 		if err != nil && missing && !o.Keep {
 			return e.rollBack(ctx, t, err)
 		}
-		if err != nil {
-			return err
-		}
+	}
+	if err != nil {
+		return err
+	}
+	if client != nil {
 		defer client.Close()
 	}
 	if err := e.startForwards(ctx, t, ports); err != nil {
@@ -192,21 +190,6 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 		return e.stepFailed(ctx, t, o, err)
 	}
 	return nil
-}
-
-// keepRunning makes of a box that runs, or is suspended, one that is as the
-// Envfile says, as far as that can be had without a restart.
-func (e *Engine) keepRunning(ctx context.Context, t *target, now provider.Box) error {
-	if now.State == provider.Frozen {
-		if err := e.resumed(ctx, t); err != nil {
-			return err
-		}
-	}
-	t.voice.Say("is running")
-	if err := e.enterable(t, now, t.record.Facts); err != nil {
-		return err
-	}
-	return e.settleChanges(ctx, t)
 }
 
 // lock takes the box's lock and reads its record again: it may have changed
@@ -222,56 +205,4 @@ func (e *Engine) lock(t *target) (unlock func(), err error) {
 		return nil, err
 	}
 	return unlock, nil
-}
-
-// boot starts the box and waits until it can be entered.
-func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Client, error) {
-	keys, err := e.Home.EnsureKeys(t.id)
-	if err != nil {
-		return nil, err
-	}
-	if err := e.watchLocal(t.box); err != nil {
-		return nil, err
-	}
-	e.sayFolders(t)
-	begin := time.Now()
-	t.voice.Stage("starting")
-	if err := t.plugin.Start(ctx, e.spec(t, keys), t.report()); err != nil {
-		return nil, blame(t.box, err)
-	}
-	now, err := t.plugin.Inspect(ctx, t.id)
-	if err != nil {
-		return nil, err
-	}
-	if err := e.enterable(t, now, e.facts(t)); err != nil {
-		return nil, err
-	}
-	defer e.tellWhile(ctx, t.voice)()
-	timeout := t.box.BootTimeout
-	if o.BootTimeout > 0 {
-		timeout = o.BootTimeout
-	}
-	client, err := e.wait(ctx, t, keys, timeout)
-	if err != nil {
-		return nil, err
-	}
-	t.voice.Say("ready after %s at %s", time.Since(begin).Round(10*time.Millisecond), now.SSHAddr)
-	return client, nil
-}
-
-// enterable records where the box is entered, for commands that ask nobody, and
-// what it was started with.
-func (e *Engine) enterable(t *target, now provider.Box, facts map[string]string) error {
-	r := t.record
-	var networks []state.Network
-	for _, n := range now.Networks {
-		networks = append(networks, state.Network{Name: n.Name, IP: n.IP})
-	}
-	if r.SSH.Addr == now.SSHAddr && r.Root == e.Envfile.Root && r.Project == e.Envfile.Project.Name &&
-		!r.Suspended && maps.Equal(r.Facts, facts) && slices.Equal(r.Networks, networks) {
-		return nil
-	}
-	r.SSH.Addr, r.Root, r.Project, r.Networks = now.SSHAddr, e.Envfile.Root, e.Envfile.Project.Name, networks
-	r.Suspended, r.Facts = false, facts
-	return e.Home.Save(r)
 }

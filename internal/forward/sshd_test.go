@@ -25,10 +25,10 @@ import (
 const sshdStage = `set -e
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs /run; mkdir -p /run/sshd
-for f in passwd shadow; do cp /etc/$f "$1/$f"; done
-echo "dev:x:1999:1999::$1:/bin/sh" >>"$1/passwd"
-echo "dev:*:19000:0:99999:7:::" >>"$1/shadow"
-for f in passwd shadow; do mount --bind "$1/$f" /etc/$f; done
+# All of /etc: a mount over one of its files goes when the host replaces that.
+mkdir -p "$1/etc"; mount -t tmpfs -o mode=755 tmpfs "$1/etc"; cp -a /etc/. "$1/etc"; mount --bind "$1/etc" /etc
+echo "dev:x:1999:1999::$1:/bin/sh" >>/etc/passwd
+echo "dev:*:19000:0:99999:7:::" >>/etc/shadow
 exec "$2" -D -e -f "$1/sshd_config"
 `
 

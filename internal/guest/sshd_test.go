@@ -57,13 +57,13 @@ const sshdStage = `set -e
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs /run; mkdir -p /run/sshd
 mount -t tmpfs -o mode=755 tmpfs /home; mkdir /home/dev; chown 1999:1999 /home/dev
-for f in passwd group shadow; do cp /etc/$f "$1/$f"; done
-echo "dev:x:1999:1999::/home/dev:$2" >>"$1/passwd"
-echo "dev:x:1999:" >>"$1/group"
-echo "dev:*:19000:0:99999:7:::" >>"$1/shadow"
-for f in passwd group shadow; do mount --bind "$1/$f" /etc/$f; done
+# All of /etc: a mount over one of its files goes when the host replaces that.
+mkdir -p "$1/etc"; mount -t tmpfs -o mode=755 tmpfs "$1/etc"; cp -a /etc/. "$1/etc"; mount --bind "$1/etc" /etc
+echo "dev:x:1999:1999::/home/dev:$2" >>/etc/passwd
+echo "dev:x:1999:" >>/etc/group
+echo "dev:*:19000:0:99999:7:::" >>/etc/shadow
 if [ -d /etc/sudoers.d ]; then
-	mount -t tmpfs -o mode=750 tmpfs /etc/sudoers.d
+	rm -f /etc/sudoers.d/*
 	echo "dev ALL=(ALL) $3" >/etc/sudoers.d/dev; chmod 440 /etc/sudoers.d/dev
 fi
 exec "$4" -D -e -f "$1/sshd_config"

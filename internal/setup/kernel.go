@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -109,6 +110,9 @@ func (k kernel) writeFile() error {
 	b.WriteString("# Written by berth setup; berth setup --undo removes it.\n")
 	for _, name := range slices.Sorted(maps.Keys(k.h.done.Sysctls)) {
 		fmt.Fprintf(&b, "%s = %d\n", name, least[name])
+	}
+	if err := os.MkdirAll(filepath.Dir(k.h.path(sysctlFile)), 0o755); err != nil {
+		return err
 	}
 	return renameio.WriteFile(k.h.path(sysctlFile), []byte(b.String()), 0o644)
 }

@@ -85,21 +85,19 @@ func (d delegation) missing() ([]change, error) {
 func (d delegation) undo() ([]change, error) { return d.file().undo() }
 
 // delegated says what to do when the user's systemd began before it was to hand
-// controllers on.
+// all controllers on: it learns of that when it begins.
 func (h *host) delegated() []string {
 	id := strconv.Itoa(h.user.uid)
-	b, err := os.ReadFile("/sys/fs/cgroup/user.slice/user-" + id + ".slice/user@" + id + ".service/cgroup.controllers")
+	began, err := os.Stat(h.path("/run/user/" + id + "/systemd/private"))
 	if err != nil {
-		return nil // it does not run, or the controllers are in v1
+		return nil // it does not run
 	}
-	has := strings.Fields(string(b))
-	for _, controller := range []string{"cpu", "cpuset", "io", "memory", "pids"} {
-		if !slices.Contains(has, controller) {
-			return []string{"Limits on " + controller + " hold once the user's systemd has begun anew: reboot, or, while nothing of " +
-				h.user.name + " runs: sudo systemctl restart user@" + id}
-		}
+	file, err := os.Stat(h.path(delegation{h}.file().name))
+	if err != nil || file.ModTime().Before(began.ModTime()) {
+		return nil
 	}
-	return nil
+	return []string{"Limits on CPU sets and disks hold once the user's systemd has begun anew: reboot, or, while nothing of " +
+		h.user.name + " runs: sudo systemctl restart user@" + id}
 }
 
 // linger keeps the user's systemd, and with it the boxes, when nobody is logged in.

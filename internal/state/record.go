@@ -54,6 +54,8 @@ type Record struct {
 	// started.
 	Networks []Network `json:"networks,omitempty"`
 
+	// Entered is true once the box could be logged in to since its last start.
+	Entered bool `json:"entered,omitempty"`
 	// Suspended is true for a box that `berth suspend` has frozen.
 	Suspended bool `json:"suspended,omitempty"`
 	// Facts are hashes of what the Envfile said when the box was last started, by

@@ -89,6 +89,18 @@ func (p *lxcProvider) image(ctx context.Context, name string, report provider.Re
 	return built, writeJSON(path, built)
 }
 
+func imageFileName(suite, recipe string) string { return "debian-" + suite + "-" + recipe + ".json" }
+
+// ImageFile returns the name of the file that records an image which this Berth
+// builds from the usual mirror.
+func ImageFile(name string) (string, error) {
+	suite, err := parseImage(name)
+	if err != nil {
+		return "", err
+	}
+	return imageFileName(suite, recipeKey(suite, "")), nil
+}
+
 // loadImage returns a recorded image whose layer is there.
 func (s store) loadImage(path string) (image, error) {
 	var img image

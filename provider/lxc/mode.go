@@ -30,8 +30,8 @@ type mode interface {
 
 	// configure writes the settings for ids and network devices.
 	configure(r record, n network, set func(key, value string))
-	// appArmor is the profile that a box can have: "generated", "unconfined", or
-	// empty where there is no AppArmor.
+	// appArmor is the profile that a box can have: "generated" for one of its own,
+	// the name of one, or empty where there is no AppArmor.
 	appArmor() string
 	// checkFolders makes sure that a box can have these folders.
 	checkFolders(ctx context.Context, p *lxcProvider, folders []provider.Folder) error

@@ -125,5 +125,5 @@ func (p *lxcProvider) Image(_ context.Context, name string) (provider.Image, err
 // imageFile is where the store has the image of a suite, as it would be built
 // now.
 func (p *lxcProvider) imageFile(suite string) string {
-	return filepath.Join(p.store.images(), "debian-"+suite+"-"+recipeKey(suite, p.Mirror)+".json")
+	return filepath.Join(p.store.images(), imageFileName(suite, recipeKey(suite, p.Mirror)))
 }

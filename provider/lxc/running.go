@@ -72,11 +72,17 @@ func awaitHandler(ctx context.Context, pid int) {
 	}
 }
 
-// catches reports whether a process has a handler for a signal, by SigCgt in
-// proc_pid_status(5), and also when that cannot be read any more.
+// catches reports whether a process takes a signal, by a handler or, as systemd
+// does, blocked to be read from a file (signalfd(2)): SigCgt and SigBlk in
+// proc_pid_status(5). It does also when these cannot be read any more.
 func catches(pid, signal int) bool {
-	mask, err := strconv.ParseUint(statusField(pid, "SigCgt"), 16, 64)
-	return err != nil || mask>>(signal-1)&1 == 1
+	for _, field := range []string{"SigCgt", "SigBlk"} {
+		mask, err := strconv.ParseUint(statusField(pid, field), 16, 64)
+		if err != nil || mask>>(signal-1)&1 == 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // statusField returns a field of /proc/PID/status, empty when there is none.

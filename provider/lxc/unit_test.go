@@ -4,11 +4,13 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/berth-dev/berth/provider"
 )
@@ -201,5 +203,23 @@ func TestTreeDigest(t *testing.T) {
 		if tree(change) == same {
 			t.Errorf("another %s, the same digest", name)
 		}
+	}
+}
+
+func TestCatches(t *testing.T) {
+	self := os.Getpid()
+	if catches(self, int(unix.SIGKILL)) || !catches(self, int(unix.SIGURG)) { // Go's runtime has a handler for that
+		t.Error("signals of this process are read wrongly")
+	}
+	sleep := exec.Command("sleep", "60")
+	if err := sleep.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = sleep.Process.Kill(); _ = sleep.Wait() }()
+	if catches(sleep.Process.Pid, haltSignal) {
+		t.Error("sleep takes the signal to halt")
+	}
+	if !catches(1<<30, haltSignal) {
+		t.Error("a process that is gone is waited for")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 
@@ -71,6 +72,13 @@ func MakeUserCgroup(dir string, uid, gid int) error {
 			continue // of another controller
 		}
 		if err := os.WriteFile(filepath.Join(dir, file), b, 0); err != nil {
+			return fmt.Errorf("make the cgroup of user %d: %w", uid, err)
+		}
+	}
+	// All that runs in it would weigh as much as one process outside.
+	shares := filepath.Join(dir, "cpu.shares")
+	if _, err := os.Stat(shares); err == nil {
+		if err := os.WriteFile(shares, []byte(strconv.Itoa(1024*runtime.NumCPU())), 0); err != nil {
 			return fmt.Errorf("make the cgroup of user %d: %w", uid, err)
 		}
 	}

@@ -80,12 +80,20 @@ func (m userMode) configure(r record, _ network, set func(key, value string)) {
 	set("lxc.hook.start-host", hookCommand)
 }
 
-// appArmor: profiles are root's to load.
+// nestingProfile is one that LXC's package loads: the only one of its that lets
+// systemd in a box make mounts for services with a sandbox.
+const nestingProfile = "lxc-container-default-with-nesting"
+
+// appArmor: a profile for this box alone would be root's to load.
 func (userMode) appArmor() string {
-	if hostHasAppArmor() {
-		return "unconfined"
+	b, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
+	if err != nil || !strings.HasPrefix(string(b), "Y") {
+		return ""
 	}
-	return ""
+	if _, err := os.Stat("/etc/apparmor.d/lxc/lxc-default-with-nesting"); err == nil {
+		return nestingProfile
+	}
+	return "unconfined"
 }
 
 func (m userMode) checkFolders(ctx context.Context, p *lxcProvider, folders []provider.Folder) error {

@@ -22,13 +22,20 @@ type session struct {
 	env     map[string]string
 	cmd     *exec.Cmd // once it has started
 	begun   bool
+
+	answered chan struct{} // closed when the request that began it has its answer
 }
 
 func (s *session) serve(requests <-chan *ssh.Request) {
+	answered := false
 	for r := range requests {
 		ok := s.handle(r)
 		if r.WantReply {
 			_ = r.Reply(ok, nil) // an error means that the channel is gone, which the loop sees
+		}
+		if s.begun && !answered {
+			answered = true
+			close(s.answered)
 		}
 	}
 }
@@ -95,6 +102,7 @@ func (s *session) run(line string) bool {
 // end tells the client how the command has ended, and closes the session.
 func (s *session) end(state *os.ProcessState, err error) {
 	defer s.channel.Close()
+	<-s.answered // a client takes the end before the answer for a lost connection
 	status, ok := state.Sys().(syscall.WaitStatus)
 	if !ok || (err != nil && !errors.As(err, new(*exec.ExitError)) && !errors.Is(err, exec.ErrWaitDelay)) {
 		fmt.Fprintln(os.Stderr, "wait:", err)

@@ -57,7 +57,7 @@ func (s *sshServer) serve(c net.Conn) {
 		if err != nil {
 			return // the connection is lost
 		}
-		go (&session{daemon: s.daemon, channel: channel, env: map[string]string{}}).serve(requests)
+		go (&session{daemon: s.daemon, channel: channel, env: map[string]string{}, answered: make(chan struct{})}).serve(requests)
 	}
 }
 
