@@ -59,7 +59,7 @@ func (w *writer) all(ctx context.Context, meta Meta) error {
 	if err != nil {
 		return err
 	}
-	if err := w.text(metaName, string(text), meta.Created); err != nil {
+	if err := w.text(metaName, string(text)); err != nil {
 		return err
 	}
 	err = filepath.WalkDir(w.root, func(path string, e fs.DirEntry, err error) error {
@@ -88,12 +88,12 @@ func (w *writer) all(ctx context.Context, meta Meta) error {
 	if err != nil {
 		return err
 	}
-	return w.text(sumName, w.sum.text(), meta.Created)
+	return w.text(sumName, w.sum.text())
 }
 
 // text writes an entry of our own.
-func (w *writer) text(name, text string, at time.Time) error {
-	hdr := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: int64(len(text)), ModTime: at.Truncate(time.Second), Format: tar.FormatPAX}
+func (w *writer) text(name, text string) error {
+	hdr := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: int64(len(text)), ModTime: time.Unix(0, 0), Format: tar.FormatPAX}
 	if err := w.tar.WriteHeader(hdr); err != nil {
 		return err
 	}
