@@ -38,8 +38,9 @@ lint: ## go vet, staticcheck and gofmt
 generate: ## make the gRPC code from plugin.proto (needs protoc)
 	@$(GO) generate ./plugins/internal/pluginpb
 
-fuzz: ## look for Envfiles that make the parser panic, for a minute
+fuzz: ## look for Envfiles that make the parser panic, and for archives that do harm, for a minute each
 	@$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 1m ./config
+	$(GO) test -run '^$$' -fuzz FuzzExtract -fuzztime 1m -fuzzminimizetime 10x ./provider/lxc/archive
 
 bench: deps build ## measure real boxes beside bare LXC and OpenSSH
 	@$(SUDO) $(GO) run ./internal/bench -berth bin/berth

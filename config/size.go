@@ -38,6 +38,9 @@ func parseSize(s string) (int64, error) {
 	return n.Num().Int64(), nil
 }
 
+// ParseSize returns the bytes of a size as an Envfile has it, for command lines.
+func ParseSize(s string) (int64, error) { return parseSize(s) }
+
 // sizeUnit returns the bytes in one unit.
 func sizeUnit(unit string) (int64, error) {
 	switch strings.ToLower(unit) {

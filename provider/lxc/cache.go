@@ -68,6 +68,11 @@ func (s store) cache(projectID string) string {
 // openCache returns the project's packages as a tree to mount, its folder being
 // the box's root's.
 func (p *lxcProvider) openCache(ctx context.Context, projectID string, idBase uint32) (tree, error) {
+	done, err := p.store.use(ctx, nil)
+	if err != nil {
+		return tree{}, err
+	}
+	defer done()
 	dir := p.store.cache(projectID)
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return tree{}, err

@@ -27,21 +27,11 @@ func (p *lxcProvider) Checkpoint(ctx context.Context, id, key string, report pro
 	if !keyForm.MatchString(key) {
 		return fmt.Errorf("keep box %s: the key %q is not made of a-z, 0-9 and '-'", id, key)
 	}
-	r, err := p.store.load(id)
-	if err != nil {
-		return err
-	}
-	if !r.Ready || r.Restoring != nil {
-		return fmt.Errorf("keep box %s: it was never finished: %w", id, provider.ErrNotFound)
-	}
-	state, pid, err := p.tools.info(ctx, id)
+	r, pid, err := p.keepable(ctx, id)
 	if err != nil {
 		return err
 	}
 	report.Step("keep the disk")
-	if states[state] != provider.Running { // stopped or suspended: nothing changes
-		pid = 0
-	}
 	if err := p.keep(ctx, r, key, pid, report); err != nil {
 		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 			err = fmt.Errorf("%w\nThe disk is full: free some space (berth snapshot delete), or move the data folder with $BERTH_HOME", err)
@@ -49,6 +39,22 @@ func (p *lxcProvider) Checkpoint(ctx context.Context, id, key string, report pro
 		return fmt.Errorf("keep the disk of box %s: %w", id, err)
 	}
 	return nil
+}
+
+// keepable returns the record of a box that is whole, and the first process of one
+// that runs, else 0.
+func (p *lxcProvider) keepable(ctx context.Context, id string) (r record, pid int, err error) {
+	if r, err = p.store.load(id); err != nil {
+		return r, 0, err
+	}
+	if !r.Ready || r.Restoring != nil {
+		return r, 0, fmt.Errorf("keep box %s: it was never finished: %w", id, provider.ErrNotFound)
+	}
+	state, pid, err := p.tools.info(ctx, id)
+	if err != nil || states[state] != provider.Running { // stopped or suspended: nothing changes
+		return r, 0, err
+	}
+	return r, pid, nil
 }
 
 // keep makes the checkpoint. pid is the first process of a box that runs, else 0.

@@ -33,6 +33,10 @@ func TestKilledCall(t *testing.T) {
 	switch words[1] {
 	case "checkpoint":
 		err = p.Checkpoint(context.Background(), words[2], words[3], nil)
+	case "collect":
+		err = p.Collect(context.Background(), provider.Collection{Checkpoints: []string{"free"}}, nil, nil)
+	case "import":
+		err = p.ImportImage(context.Background(), provider.Import{File: words[2], Name: words[3]}, nil)
 	case "restore":
 		r, loadErr := p.store.load(words[2])
 		if loadErr != nil {

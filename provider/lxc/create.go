@@ -39,6 +39,11 @@ func (p *lxcProvider) Create(ctx context.Context, spec provider.Spec, report pro
 	if err := p.mode.checkFolders(ctx, p, spec.Folders); err != nil {
 		return err
 	}
+	done, err := p.store.use(ctx, report) // until the record names what it is made of
+	if err != nil {
+		return err
+	}
+	defer done()
 	layers, err := p.beginning(ctx, spec, report)
 	if err != nil {
 		return err

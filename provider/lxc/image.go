@@ -27,6 +27,7 @@ type image struct {
 	Layer  string    `json:"layer"`  // digest of its tree
 	Size   int64     `json:"size"`   // bytes
 	Built  time.Time `json:"built"`
+	Origin string    `json:"origin,omitempty"` // of one that was imported: the box, and its image
 	// Packages are those of the distribution, for Envfile.lock.
 	Packages []provider.Package `json:"packages,omitempty"`
 }
@@ -41,19 +42,29 @@ func parseImage(name string) (suite string, err error) {
 		return suite, nil
 	}
 	return "", &provider.ArgError{Arg: "box.image", Err: fmt.Errorf(
-		"%w: there is no image %q; the LXC provider has debian:%s", provider.ErrImage, name, strings.Join(suites, ", debian:"))}
+		"%w: there is no image %q; the LXC provider has debian:%s, and local:NAME for what berth image import has brought",
+		provider.ErrImage, name, strings.Join(suites, ", debian:"))}
 }
 
 // image returns the image, building it if the store has none. Two processes
 // that want the same one build it once: the second waits for the first.
 func (p *lxcProvider) image(ctx context.Context, name string, report provider.Report) (image, error) {
+	if isLocal(name) {
+		return p.localImage(ctx, name, report)
+	}
 	suite, err := parseImage(name)
 	if err != nil {
 		return image{}, err
 	}
 	recipe := recipeKey(suite, p.Mirror)
 	path := p.imageFile(suite)
+	done, err := p.store.use(ctx, report)
+	if err != nil {
+		return image{}, err
+	}
+	defer done()
 	if img, err := p.store.loadImage(path); err == nil {
+		touch(path)
 		return img, nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return image{}, err

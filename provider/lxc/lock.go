@@ -33,12 +33,16 @@ func tryLock(path string) (unlock func(), free bool, err error) {
 // lockWaiting is flock for locks that may be held for long: waiting is called
 // once if it must wait, and ctx ends the wait.
 func lockWaiting(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
+	return lockWaitingAs(ctx, path, unix.LOCK_EX, waiting)
+}
+
+func lockWaitingAs(ctx context.Context, path string, how int, waiting func()) (unlock func(), err error) {
 	// flock(2) cannot be cancelled, so look again and again.
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for waited := false; ; waited = true {
-		unlock, free, err := tryLock(path)
-		if free || err != nil {
+		unlock, err := lockAs(path, how|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return unlock, err
 		}
 		if !waited {

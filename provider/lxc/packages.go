@@ -108,11 +108,14 @@ func (p *lxcProvider) FetchImage(ctx context.Context, name string, report provid
 
 // Image returns what the store has.
 func (p *lxcProvider) Image(_ context.Context, name string) (provider.Image, error) {
-	suite, err := parseImage(name)
+	path, err := p.imagePath(name)
 	if err != nil {
 		return provider.Image{}, err
 	}
-	img, err := p.store.loadImage(p.imageFile(suite))
+	img, err := p.store.loadImage(path)
+	if errors.Is(err, fs.ErrNotExist) && isLocal(name) {
+		return provider.Image{}, p.store.noLocal(name)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return provider.Image{}, fmt.Errorf("image %s has not been built on this host yet: %w", name, provider.ErrImage)
 	}

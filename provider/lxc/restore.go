@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/berth-dev/berth/provider"
 )
@@ -20,6 +19,7 @@ func (p *lxcProvider) fromCheckpoint(ctx context.Context, spec provider.Spec) ([
 	if now := p.builtImage(spec.Image); now != "" && now != base {
 		return nil, fmt.Errorf("%w: %s is of an older build of the image %s", provider.ErrNoCheckpoint, c.Key, spec.Image)
 	}
+	touch(p.store.checkpointFile(c.Key))
 	return c.Layers, nil
 }
 
@@ -124,11 +124,10 @@ func (s store) releaseKept() error {
 // builtImage returns the digest of an image that has been built, "" for one that
 // has not.
 func (p *lxcProvider) builtImage(name string) string {
-	suite, err := parseImage(name)
+	path, err := p.imagePath(name)
 	if err != nil {
 		return ""
 	}
-	path := filepath.Join(p.store.images(), "debian-"+suite+"-"+recipeKey(suite, p.Mirror)+".json")
 	img, err := p.store.loadImage(path)
 	if err != nil {
 		return ""

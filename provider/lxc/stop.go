@@ -48,7 +48,7 @@ func (p *lxcProvider) Destroy(ctx context.Context, id string, report provider.Re
 	if !idForm.MatchString(id) {
 		return fmt.Errorf("destroy box %q: %w", id, provider.ErrNotFound)
 	}
-	_, loadErr := p.store.load(id)
+	r, loadErr := p.store.load(id)
 	if _, err := os.Stat(p.store.box(id)); errors.Is(err, os.ErrNotExist) {
 		return loadErr
 	}
@@ -61,6 +61,7 @@ func (p *lxcProvider) Destroy(ctx context.Context, id string, report provider.Re
 	if err := p.settle(ctx, id); err != nil {
 		return fmt.Errorf("destroy box %s: %w", id, err)
 	}
+	p.store.noteUse(r.Layers)
 	return p.remove(id)
 }
 

@@ -18,10 +18,11 @@ import (
 // store is the provider's data folder:
 //
 //	lock                 flock for whoever changes what boxes share
+//	use.lock             flock, shared, of whoever is about to use or make images and caches; alone, of who removes them
 //	network.json         bridge and subnet of these boxes
 //	networks/BRIDGE.json a private network; BRIDGE.lock while it is made or removed
 //	images/KEY.json      image name and recipe -> layer
-//	layers/DIGEST/       immutable trees; .new-* while they are made
+//	layers/DIGEST/       immutable trees; .new-* while they are made, .gone-* while they are removed
 //	cache/PROJECT/apt/   packages that the project's boxes share; written by them
 //	run/                 locks of LXC's tools, for a user's boxes
 //	boxes/               mode 0711 for the boxes' roots; what is in it is private

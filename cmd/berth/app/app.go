@@ -90,7 +90,7 @@ func newApp(d *deps) *cli.App {
 			initCommand(d), validateCommand(d), fmtCommand(d), lockCommand(d), planCommand(d),
 			upCommand(d), provisionCommand(d), reloadCommand(d), haltCommand(d), destroyCommand(d),
 			suspendCommand(d), resumeCommand(d), resizeCommand(d),
-			snapshotCommand(d), forkCommand(d),
+			snapshotCommand(d), forkCommand(d), packageCommand(d), imageCommand(d), dfCommand(d), gcCommand(d),
 			sshCommand(d), sshConfigCommand(d), cpCommand(d), rsyncCommand(d), statusCommand(d), portCommand(d),
 			globalStatusCommand(d), logsCommand(d), doctorCommand(d), setupCommand(d),
 			pluginCommand(d), completionCommand(d), manCommand(d), versionCommand(d),

@@ -93,9 +93,9 @@ func (d *deps) exit(ctx context.Context, err error) int {
 // error that is shown as a place in the Envfile then says of which box it is:
 // that line may be for many.
 func (d *deps) failures(err error, several bool) {
-	if all, joined := err.(interface{ Unwrap() []error }); joined {
-		for _, e := range all.Unwrap() {
-			d.failures(e, len(all.Unwrap()) > 1)
+	if all := joined(err); len(all) > 0 {
+		for _, e := range all {
+			d.failures(e, len(all) > 1)
 		}
 		return
 	}
@@ -117,6 +117,23 @@ func (d *deps) failures(err error, several bool) {
 		}
 	}
 	d.diagnose(diags)
+}
+
+// joined returns the errors that one is made of and that say all it says
+// (errors.Join); none of one that has a text of its own beside its causes.
+func joined(err error) []error {
+	all, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	var texts []string
+	for _, e := range all.Unwrap() {
+		texts = append(texts, e.Error())
+	}
+	if strings.Join(texts, "\n") != err.Error() {
+		return nil
+	}
+	return all.Unwrap()
 }
 
 // complain writes an error; what it says on further lines belongs to the first.

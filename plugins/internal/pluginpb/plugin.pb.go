@@ -969,6 +969,7 @@ type WorkResponse struct {
 	//
 	//	*WorkResponse_Event
 	//	*WorkResponse_Result
+	//	*WorkResponse_Removed
 	Part          isWorkResponse_Part `protobuf_oneof:"part"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1029,6 +1030,15 @@ func (x *WorkResponse) GetResult() *ErrorResponse {
 	return nil
 }
 
+func (x *WorkResponse) GetRemoved() *Use {
+	if x != nil {
+		if x, ok := x.Part.(*WorkResponse_Removed); ok {
+			return x.Removed
+		}
+	}
+	return nil
+}
+
 type isWorkResponse_Part interface {
 	isWorkResponse_Part()
 }
@@ -1041,9 +1051,15 @@ type WorkResponse_Result struct {
 	Result *ErrorResponse `protobuf:"bytes,2,opt,name=result,proto3,oneof"` // once, at the end
 }
 
+type WorkResponse_Removed struct {
+	Removed *Use `protobuf:"bytes,3,opt,name=removed,proto3,oneof"` // of Collect, any number of times
+}
+
 func (*WorkResponse_Event) isWorkResponse_Part() {}
 
 func (*WorkResponse_Result) isWorkResponse_Part() {}
+
+func (*WorkResponse_Removed) isWorkResponse_Part() {}
 
 type Event struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2381,6 +2397,354 @@ func (x *Checkpoint) GetCreated() int64 {
 	return 0
 }
 
+type SpaceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpaceRequest) Reset() {
+	*x = SpaceRequest{}
+	mi := &file_plugin_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpaceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpaceRequest) ProtoMessage() {}
+
+func (x *SpaceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpaceRequest.ProtoReflect.Descriptor instead.
+func (*SpaceRequest) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{35}
+}
+
+type SpaceResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Error         *Error                 `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"`
+	Uses          []*Use                 `protobuf:"bytes,2,rep,name=uses,proto3" json:"uses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpaceResponse) Reset() {
+	*x = SpaceResponse{}
+	mi := &file_plugin_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpaceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpaceResponse) ProtoMessage() {}
+
+func (x *SpaceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpaceResponse.ProtoReflect.Descriptor instead.
+func (*SpaceResponse) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *SpaceResponse) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+func (x *SpaceResponse) GetUses() []*Use {
+	if x != nil {
+		return x.Uses
+	}
+	return nil
+}
+
+type Use struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Digest        string                 `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	Size          int64                  `protobuf:"varint,4,opt,name=size,proto3" json:"size,omitempty"`     // bytes
+	Shared        int64                  `protobuf:"varint,5,opt,name=shared,proto3" json:"shared,omitempty"` // bytes
+	Used          int64                  `protobuf:"varint,6,opt,name=used,proto3" json:"used,omitempty"`     // Unix time in nanoseconds; 0: not known
+	Needed        bool                   `protobuf:"varint,7,opt,name=needed,proto3" json:"needed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Use) Reset() {
+	*x = Use{}
+	mi := &file_plugin_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Use) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Use) ProtoMessage() {}
+
+func (x *Use) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Use.ProtoReflect.Descriptor instead.
+func (*Use) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *Use) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Use) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Use) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *Use) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Use) GetShared() int64 {
+	if x != nil {
+		return x.Shared
+	}
+	return 0
+}
+
+func (x *Use) GetUsed() int64 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
+func (x *Use) GetNeeded() bool {
+	if x != nil {
+		return x.Needed
+	}
+	return false
+}
+
+type Collection struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	DryRun        bool                   `protobuf:"varint,1,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	OlderThan     int64                  `protobuf:"varint,2,opt,name=older_than,json=olderThan,proto3" json:"older_than,omitempty"` // nanoseconds
+	Keep          *int64                 `protobuf:"varint,3,opt,name=keep,proto3,oneof" json:"keep,omitempty"`                      // bytes; absent: no limit
+	Checkpoints   []string               `protobuf:"bytes,4,rep,name=checkpoints,proto3" json:"checkpoints,omitempty"`
+	Images        []string               `protobuf:"bytes,5,rep,name=images,proto3" json:"images,omitempty"`
+	KeepImages    bool                   `protobuf:"varint,6,opt,name=keep_images,json=keepImages,proto3" json:"keep_images,omitempty"`
+	Projects      []string               `protobuf:"bytes,7,rep,name=projects,proto3" json:"projects,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Collection) Reset() {
+	*x = Collection{}
+	mi := &file_plugin_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Collection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Collection) ProtoMessage() {}
+
+func (x *Collection) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Collection.ProtoReflect.Descriptor instead.
+func (*Collection) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *Collection) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *Collection) GetOlderThan() int64 {
+	if x != nil {
+		return x.OlderThan
+	}
+	return 0
+}
+
+func (x *Collection) GetKeep() int64 {
+	if x != nil && x.Keep != nil {
+		return *x.Keep
+	}
+	return 0
+}
+
+func (x *Collection) GetCheckpoints() []string {
+	if x != nil {
+		return x.Checkpoints
+	}
+	return nil
+}
+
+func (x *Collection) GetImages() []string {
+	if x != nil {
+		return x.Images
+	}
+	return nil
+}
+
+func (x *Collection) GetKeepImages() bool {
+	if x != nil {
+		return x.KeepImages
+	}
+	return false
+}
+
+func (x *Collection) GetProjects() []string {
+	if x != nil {
+		return x.Projects
+	}
+	return nil
+}
+
+type Import struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Replace       bool                   `protobuf:"varint,2,opt,name=replace,proto3" json:"replace,omitempty"`
+	Size          int64                  `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"` // bytes; 0: the provider's default, as for the others
+	Entries       int64                  `protobuf:"varint,4,opt,name=entries,proto3" json:"entries,omitempty"`
+	Ratio         int64                  `protobuf:"varint,5,opt,name=ratio,proto3" json:"ratio,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Import) Reset() {
+	*x = Import{}
+	mi := &file_plugin_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Import) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Import) ProtoMessage() {}
+
+func (x *Import) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Import.ProtoReflect.Descriptor instead.
+func (*Import) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *Import) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Import) GetReplace() bool {
+	if x != nil {
+		return x.Replace
+	}
+	return false
+}
+
+func (x *Import) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Import) GetEntries() int64 {
+	if x != nil {
+		return x.Entries
+	}
+	return 0
+}
+
+func (x *Import) GetRatio() int64 {
+	if x != nil {
+		return x.Ratio
+	}
+	return 0
+}
+
 type InspectResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Error         *Error                 `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"`
@@ -2391,7 +2755,7 @@ type InspectResponse struct {
 
 func (x *InspectResponse) Reset() {
 	*x = InspectResponse{}
-	mi := &file_plugin_proto_msgTypes[35]
+	mi := &file_plugin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2403,7 +2767,7 @@ func (x *InspectResponse) String() string {
 func (*InspectResponse) ProtoMessage() {}
 
 func (x *InspectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[35]
+	mi := &file_plugin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2416,7 +2780,7 @@ func (x *InspectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InspectResponse.ProtoReflect.Descriptor instead.
 func (*InspectResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{35}
+	return file_plugin_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *InspectResponse) GetError() *Error {
@@ -2448,7 +2812,7 @@ type Box struct {
 
 func (x *Box) Reset() {
 	*x = Box{}
-	mi := &file_plugin_proto_msgTypes[36]
+	mi := &file_plugin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2460,7 +2824,7 @@ func (x *Box) String() string {
 func (*Box) ProtoMessage() {}
 
 func (x *Box) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[36]
+	mi := &file_plugin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2473,7 +2837,7 @@ func (x *Box) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Box.ProtoReflect.Descriptor instead.
 func (*Box) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{36}
+	return file_plugin_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Box) GetId() string {
@@ -2537,7 +2901,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_plugin_proto_msgTypes[37]
+	mi := &file_plugin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2549,7 +2913,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[37]
+	mi := &file_plugin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2562,7 +2926,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{37}
+	return file_plugin_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Usage) GetCpu() int64 {
@@ -2603,7 +2967,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_plugin_proto_msgTypes[38]
+	mi := &file_plugin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2615,7 +2979,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[38]
+	mi := &file_plugin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2628,7 +2992,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{38}
+	return file_plugin_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *LogsResponse) GetError() *Error {
@@ -2656,7 +3020,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_plugin_proto_msgTypes[39]
+	mi := &file_plugin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2668,7 +3032,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[39]
+	mi := &file_plugin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2681,7 +3045,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{39}
+	return file_plugin_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Log) GetName() string {
@@ -2718,7 +3082,7 @@ type ProvisionRequest struct {
 
 func (x *ProvisionRequest) Reset() {
 	*x = ProvisionRequest{}
-	mi := &file_plugin_proto_msgTypes[40]
+	mi := &file_plugin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2730,7 +3094,7 @@ func (x *ProvisionRequest) String() string {
 func (*ProvisionRequest) ProtoMessage() {}
 
 func (x *ProvisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[40]
+	mi := &file_plugin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2743,7 +3107,7 @@ func (x *ProvisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProvisionRequest.ProtoReflect.Descriptor instead.
 func (*ProvisionRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{40}
+	return file_plugin_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ProvisionRequest) GetPart() isProvisionRequest_Part {
@@ -2799,7 +3163,7 @@ type GuestInfo struct {
 
 func (x *GuestInfo) Reset() {
 	*x = GuestInfo{}
-	mi := &file_plugin_proto_msgTypes[41]
+	mi := &file_plugin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2811,7 +3175,7 @@ func (x *GuestInfo) String() string {
 func (*GuestInfo) ProtoMessage() {}
 
 func (x *GuestInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[41]
+	mi := &file_plugin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2824,7 +3188,7 @@ func (x *GuestInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuestInfo.ProtoReflect.Descriptor instead.
 func (*GuestInfo) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{41}
+	return file_plugin_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *GuestInfo) GetProject() string {
@@ -2869,7 +3233,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_plugin_proto_msgTypes[42]
+	mi := &file_plugin_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2881,7 +3245,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[42]
+	mi := &file_plugin_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2894,7 +3258,7 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{42}
+	return file_plugin_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *RunRequest) GetPart() isRunRequest_Part {
@@ -2967,7 +3331,7 @@ type RunResponse struct {
 
 func (x *RunResponse) Reset() {
 	*x = RunResponse{}
-	mi := &file_plugin_proto_msgTypes[43]
+	mi := &file_plugin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2979,7 +3343,7 @@ func (x *RunResponse) String() string {
 func (*RunResponse) ProtoMessage() {}
 
 func (x *RunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[43]
+	mi := &file_plugin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2992,7 +3356,7 @@ func (x *RunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunResponse.ProtoReflect.Descriptor instead.
 func (*RunResponse) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{43}
+	return file_plugin_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *RunResponse) GetPart() isRunResponse_Part {
@@ -3062,7 +3426,7 @@ type UploadRequest struct {
 
 func (x *UploadRequest) Reset() {
 	*x = UploadRequest{}
-	mi := &file_plugin_proto_msgTypes[44]
+	mi := &file_plugin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3074,7 +3438,7 @@ func (x *UploadRequest) String() string {
 func (*UploadRequest) ProtoMessage() {}
 
 func (x *UploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[44]
+	mi := &file_plugin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3087,7 +3451,7 @@ func (x *UploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadRequest.ProtoReflect.Descriptor instead.
 func (*UploadRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{44}
+	return file_plugin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *UploadRequest) GetSrc() []byte {
@@ -3123,7 +3487,7 @@ type FileOptions struct {
 
 func (x *FileOptions) Reset() {
 	*x = FileOptions{}
-	mi := &file_plugin_proto_msgTypes[45]
+	mi := &file_plugin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3135,7 +3499,7 @@ func (x *FileOptions) String() string {
 func (*FileOptions) ProtoMessage() {}
 
 func (x *FileOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[45]
+	mi := &file_plugin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3148,7 +3512,7 @@ func (x *FileOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileOptions.ProtoReflect.Descriptor instead.
 func (*FileOptions) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{45}
+	return file_plugin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *FileOptions) GetOwner() string {
@@ -3189,7 +3553,7 @@ type DownloadRequest struct {
 
 func (x *DownloadRequest) Reset() {
 	*x = DownloadRequest{}
-	mi := &file_plugin_proto_msgTypes[46]
+	mi := &file_plugin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3201,7 +3565,7 @@ func (x *DownloadRequest) String() string {
 func (*DownloadRequest) ProtoMessage() {}
 
 func (x *DownloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[46]
+	mi := &file_plugin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3214,7 +3578,7 @@ func (x *DownloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadRequest.ProtoReflect.Descriptor instead.
 func (*DownloadRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{46}
+	return file_plugin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *DownloadRequest) GetSrc() []byte {
@@ -3240,7 +3604,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_plugin_proto_msgTypes[47]
+	mi := &file_plugin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3252,7 +3616,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[47]
+	mi := &file_plugin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3265,7 +3629,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{47}
+	return file_plugin_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ReportRequest) GetText() string {
@@ -3283,13 +3647,16 @@ type WorkRequest_Begin struct {
 	Grace         int64                  `protobuf:"varint,4,opt,name=grace,proto3" json:"grace,omitempty"`       // nanoseconds
 	Deadline      int64                  `protobuf:"varint,5,opt,name=deadline,proto3" json:"deadline,omitempty"` // Unix time in nanoseconds; 0: none
 	Key           string                 `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`            // of a checkpoint
+	Collection    *Collection            `protobuf:"bytes,7,opt,name=collection,proto3" json:"collection,omitempty"`
+	File          []byte                 `protobuf:"bytes,8,opt,name=file,proto3" json:"file,omitempty"` // path on the host
+	Import        *Import                `protobuf:"bytes,9,opt,name=import,proto3" json:"import,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WorkRequest_Begin) Reset() {
 	*x = WorkRequest_Begin{}
-	mi := &file_plugin_proto_msgTypes[48]
+	mi := &file_plugin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3301,7 +3668,7 @@ func (x *WorkRequest_Begin) String() string {
 func (*WorkRequest_Begin) ProtoMessage() {}
 
 func (x *WorkRequest_Begin) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[48]
+	mi := &file_plugin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3359,6 +3726,27 @@ func (x *WorkRequest_Begin) GetKey() string {
 	return ""
 }
 
+func (x *WorkRequest_Begin) GetCollection() *Collection {
+	if x != nil {
+		return x.Collection
+	}
+	return nil
+}
+
+func (x *WorkRequest_Begin) GetFile() []byte {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
+func (x *WorkRequest_Begin) GetImport() *Import {
+	if x != nil {
+		return x.Import
+	}
+	return nil
+}
+
 type ProvisionRequest_Begin struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Config        []byte                 `protobuf:"bytes,1,opt,name=config,proto3" json:"config,omitempty"`
@@ -3371,7 +3759,7 @@ type ProvisionRequest_Begin struct {
 
 func (x *ProvisionRequest_Begin) Reset() {
 	*x = ProvisionRequest_Begin{}
-	mi := &file_plugin_proto_msgTypes[50]
+	mi := &file_plugin_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3383,7 +3771,7 @@ func (x *ProvisionRequest_Begin) String() string {
 func (*ProvisionRequest_Begin) ProtoMessage() {}
 
 func (x *ProvisionRequest_Begin) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[50]
+	mi := &file_plugin_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3396,7 +3784,7 @@ func (x *ProvisionRequest_Begin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProvisionRequest_Begin.ProtoReflect.Descriptor instead.
 func (*ProvisionRequest_Begin) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{40, 0}
+	return file_plugin_proto_rawDescGZIP(), []int{45, 0}
 }
 
 func (x *ProvisionRequest_Begin) GetConfig() []byte {
@@ -3442,7 +3830,7 @@ type RunRequest_Begin struct {
 
 func (x *RunRequest_Begin) Reset() {
 	*x = RunRequest_Begin{}
-	mi := &file_plugin_proto_msgTypes[51]
+	mi := &file_plugin_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3454,7 +3842,7 @@ func (x *RunRequest_Begin) String() string {
 func (*RunRequest_Begin) ProtoMessage() {}
 
 func (x *RunRequest_Begin) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[51]
+	mi := &file_plugin_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3467,7 +3855,7 @@ func (x *RunRequest_Begin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest_Begin.ProtoReflect.Descriptor instead.
 func (*RunRequest_Begin) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{42, 0}
+	return file_plugin_proto_rawDescGZIP(), []int{47, 0}
 }
 
 func (x *RunRequest_Begin) GetArgv() [][]byte {
@@ -3571,22 +3959,28 @@ const file_plugin_proto_rawDesc = "" +
 	"\x06config\x18\x01 \x01(\fR\x06config\"T\n" +
 	"\x0eInputsResponse\x12,\n" +
 	"\x05error\x18\x01 \x01(\v2\x16.berth.plugin.v1.ErrorR\x05error\x12\x14\n" +
-	"\x05paths\x18\x02 \x03(\fR\x05paths\"\xa5\x02\n" +
+	"\x05paths\x18\x02 \x03(\fR\x05paths\"\xa7\x03\n" +
 	"\vWorkRequest\x12:\n" +
 	"\x05begin\x18\x01 \x01(\v2\".berth.plugin.v1.WorkRequest.BeginH\x00R\x05begin\x121\n" +
-	"\x06cancel\x18\x02 \x01(\v2\x17.berth.plugin.v1.CancelH\x00R\x06cancel\x1a\x9e\x01\n" +
+	"\x06cancel\x18\x02 \x01(\v2\x17.berth.plugin.v1.CancelH\x00R\x06cancel\x1a\xa0\x02\n" +
 	"\x05Begin\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\fR\x06config\x12)\n" +
 	"\x04spec\x18\x02 \x01(\v2\x15.berth.plugin.v1.SpecR\x04spec\x12\x0e\n" +
 	"\x02id\x18\x03 \x01(\tR\x02id\x12\x14\n" +
 	"\x05grace\x18\x04 \x01(\x03R\x05grace\x12\x1a\n" +
 	"\bdeadline\x18\x05 \x01(\x03R\bdeadline\x12\x10\n" +
-	"\x03key\x18\x06 \x01(\tR\x03keyB\x06\n" +
+	"\x03key\x18\x06 \x01(\tR\x03key\x12;\n" +
+	"\n" +
+	"collection\x18\a \x01(\v2\x1b.berth.plugin.v1.CollectionR\n" +
+	"collection\x12\x12\n" +
+	"\x04file\x18\b \x01(\fR\x04file\x12/\n" +
+	"\x06import\x18\t \x01(\v2\x17.berth.plugin.v1.ImportR\x06importB\x06\n" +
 	"\x04part\"\b\n" +
-	"\x06Cancel\"\x80\x01\n" +
+	"\x06Cancel\"\xb2\x01\n" +
 	"\fWorkResponse\x12.\n" +
 	"\x05event\x18\x01 \x01(\v2\x16.berth.plugin.v1.EventH\x00R\x05event\x128\n" +
-	"\x06result\x18\x02 \x01(\v2\x1e.berth.plugin.v1.ErrorResponseH\x00R\x06resultB\x06\n" +
+	"\x06result\x18\x02 \x01(\v2\x1e.berth.plugin.v1.ErrorResponseH\x00R\x06result\x120\n" +
+	"\aremoved\x18\x03 \x01(\v2\x14.berth.plugin.v1.UseH\x00R\aremovedB\x06\n" +
 	"\x04part\"_\n" +
 	"\x05Event\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x12\n" +
@@ -3696,7 +4090,37 @@ const file_plugin_proto_rawDesc = "" +
 	"\x05image\x18\x02 \x01(\tR\x05image\x12\x12\n" +
 	"\x04size\x18\x03 \x01(\x03R\x04size\x12\x16\n" +
 	"\x06shared\x18\x04 \x01(\x03R\x06shared\x12\x18\n" +
-	"\acreated\x18\x05 \x01(\x03R\acreated\"g\n" +
+	"\acreated\x18\x05 \x01(\x03R\acreated\"\x0e\n" +
+	"\fSpaceRequest\"g\n" +
+	"\rSpaceResponse\x12,\n" +
+	"\x05error\x18\x01 \x01(\v2\x16.berth.plugin.v1.ErrorR\x05error\x12(\n" +
+	"\x04uses\x18\x02 \x03(\v2\x14.berth.plugin.v1.UseR\x04uses\"\x9d\x01\n" +
+	"\x03Use\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\tR\x06digest\x12\x12\n" +
+	"\x04size\x18\x04 \x01(\x03R\x04size\x12\x16\n" +
+	"\x06shared\x18\x05 \x01(\x03R\x06shared\x12\x12\n" +
+	"\x04used\x18\x06 \x01(\x03R\x04used\x12\x16\n" +
+	"\x06needed\x18\a \x01(\bR\x06needed\"\xdd\x01\n" +
+	"\n" +
+	"Collection\x12\x17\n" +
+	"\adry_run\x18\x01 \x01(\bR\x06dryRun\x12\x1d\n" +
+	"\n" +
+	"older_than\x18\x02 \x01(\x03R\tolderThan\x12\x17\n" +
+	"\x04keep\x18\x03 \x01(\x03H\x00R\x04keep\x88\x01\x01\x12 \n" +
+	"\vcheckpoints\x18\x04 \x03(\tR\vcheckpoints\x12\x16\n" +
+	"\x06images\x18\x05 \x03(\tR\x06images\x12\x1f\n" +
+	"\vkeep_images\x18\x06 \x01(\bR\n" +
+	"keepImages\x12\x1a\n" +
+	"\bprojects\x18\a \x03(\tR\bprojectsB\a\n" +
+	"\x05_keep\"z\n" +
+	"\x06Import\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\areplace\x18\x02 \x01(\bR\areplace\x12\x12\n" +
+	"\x04size\x18\x03 \x01(\x03R\x04size\x12\x18\n" +
+	"\aentries\x18\x04 \x01(\x03R\aentries\x12\x14\n" +
+	"\x05ratio\x18\x05 \x01(\x03R\x05ratio\"g\n" +
 	"\x0fInspectResponse\x12,\n" +
 	"\x05error\x18\x01 \x01(\v2\x16.berth.plugin.v1.ErrorR\x05error\x12&\n" +
 	"\x03box\x18\x02 \x01(\v2\x14.berth.plugin.v1.BoxR\x03box\"\xf8\x01\n" +
@@ -3783,7 +4207,7 @@ const file_plugin_proto_rawDesc = "" +
 	"\n" +
 	"CODE_IMAGE\x10\x06\x12\x13\n" +
 	"\x0fCODE_CONNECTION\x10\a\x12\x16\n" +
-	"\x12CODE_NO_CHECKPOINT\x10\b2\xf7\v\n" +
+	"\x12CODE_NO_CHECKPOINT\x10\b2\xa7\x0e\n" +
 	"\bProvider\x12I\n" +
 	"\x06Schema\x12\x1e.berth.plugin.v1.SchemaRequest\x1a\x1f.berth.plugin.v1.SchemaResponse\x12J\n" +
 	"\bValidate\x12\x1e.berth.plugin.v1.ConfigRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12G\n" +
@@ -3806,7 +4230,11 @@ const file_plugin_proto_rawDesc = "" +
 	"Checkpoint\x12\x1c.berth.plugin.v1.WorkRequest\x1a\x1d.berth.plugin.v1.WorkResponse(\x010\x01\x12J\n" +
 	"\aRestore\x12\x1c.berth.plugin.v1.WorkRequest\x1a\x1d.berth.plugin.v1.WorkResponse(\x010\x01\x12X\n" +
 	"\vCheckpoints\x12#.berth.plugin.v1.CheckpointsRequest\x1a$.berth.plugin.v1.CheckpointsResponse\x12V\n" +
-	"\x10RemoveCheckpoint\x12\".berth.plugin.v1.CheckpointRequest\x1a\x1e.berth.plugin.v1.ErrorResponse2\xc1\x02\n" +
+	"\x10RemoveCheckpoint\x12\".berth.plugin.v1.CheckpointRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12F\n" +
+	"\x05Space\x12\x1d.berth.plugin.v1.SpaceRequest\x1a\x1e.berth.plugin.v1.SpaceResponse\x12J\n" +
+	"\aCollect\x12\x1c.berth.plugin.v1.WorkRequest\x1a\x1d.berth.plugin.v1.WorkResponse(\x010\x01\x12J\n" +
+	"\aPackage\x12\x1c.berth.plugin.v1.WorkRequest\x1a\x1d.berth.plugin.v1.WorkResponse(\x010\x01\x12N\n" +
+	"\vImportImage\x12\x1c.berth.plugin.v1.WorkRequest\x1a\x1d.berth.plugin.v1.WorkResponse(\x010\x012\xc1\x02\n" +
 	"\vProvisioner\x12I\n" +
 	"\x06Schema\x12\x1e.berth.plugin.v1.SchemaRequest\x1a\x1f.berth.plugin.v1.SchemaResponse\x12J\n" +
 	"\bValidate\x12\x1e.berth.plugin.v1.ConfigRequest\x1a\x1e.berth.plugin.v1.ErrorResponse\x12I\n" +
@@ -3831,7 +4259,7 @@ func file_plugin_proto_rawDescGZIP() []byte {
 }
 
 var file_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_plugin_proto_goTypes = []any{
 	(Code)(0),                      // 0: berth.plugin.v1.Code
 	(NestedBlock_Nesting)(0),       // 1: berth.plugin.v1.NestedBlock.Nesting
@@ -3870,24 +4298,29 @@ var file_plugin_proto_goTypes = []any{
 	(*CheckpointsRequest)(nil),     // 34: berth.plugin.v1.CheckpointsRequest
 	(*CheckpointsResponse)(nil),    // 35: berth.plugin.v1.CheckpointsResponse
 	(*Checkpoint)(nil),             // 36: berth.plugin.v1.Checkpoint
-	(*InspectResponse)(nil),        // 37: berth.plugin.v1.InspectResponse
-	(*Box)(nil),                    // 38: berth.plugin.v1.Box
-	(*Usage)(nil),                  // 39: berth.plugin.v1.Usage
-	(*LogsResponse)(nil),           // 40: berth.plugin.v1.LogsResponse
-	(*Log)(nil),                    // 41: berth.plugin.v1.Log
-	(*ProvisionRequest)(nil),       // 42: berth.plugin.v1.ProvisionRequest
-	(*GuestInfo)(nil),              // 43: berth.plugin.v1.GuestInfo
-	(*RunRequest)(nil),             // 44: berth.plugin.v1.RunRequest
-	(*RunResponse)(nil),            // 45: berth.plugin.v1.RunResponse
-	(*UploadRequest)(nil),          // 46: berth.plugin.v1.UploadRequest
-	(*FileOptions)(nil),            // 47: berth.plugin.v1.FileOptions
-	(*DownloadRequest)(nil),        // 48: berth.plugin.v1.DownloadRequest
-	(*ReportRequest)(nil),          // 49: berth.plugin.v1.ReportRequest
-	(*WorkRequest_Begin)(nil),      // 50: berth.plugin.v1.WorkRequest.Begin
-	nil,                            // 51: berth.plugin.v1.Spec.EnvEntry
-	(*ProvisionRequest_Begin)(nil), // 52: berth.plugin.v1.ProvisionRequest.Begin
-	(*RunRequest_Begin)(nil),       // 53: berth.plugin.v1.RunRequest.Begin
-	nil,                            // 54: berth.plugin.v1.RunRequest.Begin.EnvEntry
+	(*SpaceRequest)(nil),           // 37: berth.plugin.v1.SpaceRequest
+	(*SpaceResponse)(nil),          // 38: berth.plugin.v1.SpaceResponse
+	(*Use)(nil),                    // 39: berth.plugin.v1.Use
+	(*Collection)(nil),             // 40: berth.plugin.v1.Collection
+	(*Import)(nil),                 // 41: berth.plugin.v1.Import
+	(*InspectResponse)(nil),        // 42: berth.plugin.v1.InspectResponse
+	(*Box)(nil),                    // 43: berth.plugin.v1.Box
+	(*Usage)(nil),                  // 44: berth.plugin.v1.Usage
+	(*LogsResponse)(nil),           // 45: berth.plugin.v1.LogsResponse
+	(*Log)(nil),                    // 46: berth.plugin.v1.Log
+	(*ProvisionRequest)(nil),       // 47: berth.plugin.v1.ProvisionRequest
+	(*GuestInfo)(nil),              // 48: berth.plugin.v1.GuestInfo
+	(*RunRequest)(nil),             // 49: berth.plugin.v1.RunRequest
+	(*RunResponse)(nil),            // 50: berth.plugin.v1.RunResponse
+	(*UploadRequest)(nil),          // 51: berth.plugin.v1.UploadRequest
+	(*FileOptions)(nil),            // 52: berth.plugin.v1.FileOptions
+	(*DownloadRequest)(nil),        // 53: berth.plugin.v1.DownloadRequest
+	(*ReportRequest)(nil),          // 54: berth.plugin.v1.ReportRequest
+	(*WorkRequest_Begin)(nil),      // 55: berth.plugin.v1.WorkRequest.Begin
+	nil,                            // 56: berth.plugin.v1.Spec.EnvEntry
+	(*ProvisionRequest_Begin)(nil), // 57: berth.plugin.v1.ProvisionRequest.Begin
+	(*RunRequest_Begin)(nil),       // 58: berth.plugin.v1.RunRequest.Begin
+	nil,                            // 59: berth.plugin.v1.RunRequest.Begin.EnvEntry
 }
 var file_plugin_proto_depIdxs = []int32{
 	0,  // 0: berth.plugin.v1.Error.codes:type_name -> berth.plugin.v1.Code
@@ -3904,101 +4337,114 @@ var file_plugin_proto_depIdxs = []int32{
 	1,  // 11: berth.plugin.v1.NestedBlock.nesting:type_name -> berth.plugin.v1.NestedBlock.Nesting
 	9,  // 12: berth.plugin.v1.NestedBlock.block:type_name -> berth.plugin.v1.Block
 	2,  // 13: berth.plugin.v1.InputsResponse.error:type_name -> berth.plugin.v1.Error
-	50, // 14: berth.plugin.v1.WorkRequest.begin:type_name -> berth.plugin.v1.WorkRequest.Begin
+	55, // 14: berth.plugin.v1.WorkRequest.begin:type_name -> berth.plugin.v1.WorkRequest.Begin
 	15, // 15: berth.plugin.v1.WorkRequest.cancel:type_name -> berth.plugin.v1.Cancel
 	17, // 16: berth.plugin.v1.WorkResponse.event:type_name -> berth.plugin.v1.Event
 	6,  // 17: berth.plugin.v1.WorkResponse.result:type_name -> berth.plugin.v1.ErrorResponse
-	51, // 18: berth.plugin.v1.Spec.env:type_name -> berth.plugin.v1.Spec.EnvEntry
-	22, // 19: berth.plugin.v1.Spec.resources:type_name -> berth.plugin.v1.Resources
-	19, // 20: berth.plugin.v1.Spec.networks:type_name -> berth.plugin.v1.Network
-	20, // 21: berth.plugin.v1.Spec.folders:type_name -> berth.plugin.v1.Folder
-	21, // 22: berth.plugin.v1.Spec.hosts:type_name -> berth.plugin.v1.Host
-	23, // 23: berth.plugin.v1.Resources.io:type_name -> berth.plugin.v1.IO
-	22, // 24: berth.plugin.v1.ResizeRequest.resources:type_name -> berth.plugin.v1.Resources
-	21, // 25: berth.plugin.v1.HostsRequest.hosts:type_name -> berth.plugin.v1.Host
-	2,  // 26: berth.plugin.v1.ExamineResponse.error:type_name -> berth.plugin.v1.Error
-	28, // 27: berth.plugin.v1.ExamineResponse.hops:type_name -> berth.plugin.v1.Hop
-	2,  // 28: berth.plugin.v1.ImageResponse.error:type_name -> berth.plugin.v1.Error
-	31, // 29: berth.plugin.v1.ImageResponse.image:type_name -> berth.plugin.v1.Image
-	32, // 30: berth.plugin.v1.Image.packages:type_name -> berth.plugin.v1.Package
-	2,  // 31: berth.plugin.v1.CheckpointsResponse.error:type_name -> berth.plugin.v1.Error
-	36, // 32: berth.plugin.v1.CheckpointsResponse.checkpoints:type_name -> berth.plugin.v1.Checkpoint
-	2,  // 33: berth.plugin.v1.InspectResponse.error:type_name -> berth.plugin.v1.Error
-	38, // 34: berth.plugin.v1.InspectResponse.box:type_name -> berth.plugin.v1.Box
-	22, // 35: berth.plugin.v1.Box.limits:type_name -> berth.plugin.v1.Resources
-	39, // 36: berth.plugin.v1.Box.usage:type_name -> berth.plugin.v1.Usage
-	19, // 37: berth.plugin.v1.Box.networks:type_name -> berth.plugin.v1.Network
-	2,  // 38: berth.plugin.v1.LogsResponse.error:type_name -> berth.plugin.v1.Error
-	41, // 39: berth.plugin.v1.LogsResponse.logs:type_name -> berth.plugin.v1.Log
-	52, // 40: berth.plugin.v1.ProvisionRequest.begin:type_name -> berth.plugin.v1.ProvisionRequest.Begin
-	15, // 41: berth.plugin.v1.ProvisionRequest.cancel:type_name -> berth.plugin.v1.Cancel
-	53, // 42: berth.plugin.v1.RunRequest.begin:type_name -> berth.plugin.v1.RunRequest.Begin
-	6,  // 43: berth.plugin.v1.RunResponse.result:type_name -> berth.plugin.v1.ErrorResponse
-	47, // 44: berth.plugin.v1.UploadRequest.options:type_name -> berth.plugin.v1.FileOptions
-	18, // 45: berth.plugin.v1.WorkRequest.Begin.spec:type_name -> berth.plugin.v1.Spec
-	43, // 46: berth.plugin.v1.ProvisionRequest.Begin.info:type_name -> berth.plugin.v1.GuestInfo
-	54, // 47: berth.plugin.v1.RunRequest.Begin.env:type_name -> berth.plugin.v1.RunRequest.Begin.EnvEntry
-	7,  // 48: berth.plugin.v1.Provider.Schema:input_type -> berth.plugin.v1.SchemaRequest
-	12, // 49: berth.plugin.v1.Provider.Validate:input_type -> berth.plugin.v1.ConfigRequest
-	12, // 50: berth.plugin.v1.Provider.Check:input_type -> berth.plugin.v1.ConfigRequest
-	14, // 51: berth.plugin.v1.Provider.Create:input_type -> berth.plugin.v1.WorkRequest
-	14, // 52: berth.plugin.v1.Provider.Start:input_type -> berth.plugin.v1.WorkRequest
-	14, // 53: berth.plugin.v1.Provider.Stop:input_type -> berth.plugin.v1.WorkRequest
-	14, // 54: berth.plugin.v1.Provider.Destroy:input_type -> berth.plugin.v1.WorkRequest
-	24, // 55: berth.plugin.v1.Provider.Inspect:input_type -> berth.plugin.v1.BoxRequest
-	24, // 56: berth.plugin.v1.Provider.Logs:input_type -> berth.plugin.v1.BoxRequest
-	24, // 57: berth.plugin.v1.Provider.Suspend:input_type -> berth.plugin.v1.BoxRequest
-	24, // 58: berth.plugin.v1.Provider.Resume:input_type -> berth.plugin.v1.BoxRequest
-	25, // 59: berth.plugin.v1.Provider.Resize:input_type -> berth.plugin.v1.ResizeRequest
-	26, // 60: berth.plugin.v1.Provider.SetHosts:input_type -> berth.plugin.v1.HostsRequest
-	12, // 61: berth.plugin.v1.Provider.Examine:input_type -> berth.plugin.v1.ConfigRequest
-	14, // 62: berth.plugin.v1.Provider.FetchImage:input_type -> berth.plugin.v1.WorkRequest
-	29, // 63: berth.plugin.v1.Provider.Image:input_type -> berth.plugin.v1.ImageRequest
-	14, // 64: berth.plugin.v1.Provider.Checkpoint:input_type -> berth.plugin.v1.WorkRequest
-	14, // 65: berth.plugin.v1.Provider.Restore:input_type -> berth.plugin.v1.WorkRequest
-	34, // 66: berth.plugin.v1.Provider.Checkpoints:input_type -> berth.plugin.v1.CheckpointsRequest
-	33, // 67: berth.plugin.v1.Provider.RemoveCheckpoint:input_type -> berth.plugin.v1.CheckpointRequest
-	7,  // 68: berth.plugin.v1.Provisioner.Schema:input_type -> berth.plugin.v1.SchemaRequest
-	12, // 69: berth.plugin.v1.Provisioner.Validate:input_type -> berth.plugin.v1.ConfigRequest
-	12, // 70: berth.plugin.v1.Provisioner.Inputs:input_type -> berth.plugin.v1.ConfigRequest
-	42, // 71: berth.plugin.v1.Provisioner.Provision:input_type -> berth.plugin.v1.ProvisionRequest
-	44, // 72: berth.plugin.v1.Guest.Run:input_type -> berth.plugin.v1.RunRequest
-	46, // 73: berth.plugin.v1.Guest.Upload:input_type -> berth.plugin.v1.UploadRequest
-	48, // 74: berth.plugin.v1.Guest.Download:input_type -> berth.plugin.v1.DownloadRequest
-	49, // 75: berth.plugin.v1.Guest.Report:input_type -> berth.plugin.v1.ReportRequest
-	8,  // 76: berth.plugin.v1.Provider.Schema:output_type -> berth.plugin.v1.SchemaResponse
-	6,  // 77: berth.plugin.v1.Provider.Validate:output_type -> berth.plugin.v1.ErrorResponse
-	6,  // 78: berth.plugin.v1.Provider.Check:output_type -> berth.plugin.v1.ErrorResponse
-	16, // 79: berth.plugin.v1.Provider.Create:output_type -> berth.plugin.v1.WorkResponse
-	16, // 80: berth.plugin.v1.Provider.Start:output_type -> berth.plugin.v1.WorkResponse
-	16, // 81: berth.plugin.v1.Provider.Stop:output_type -> berth.plugin.v1.WorkResponse
-	16, // 82: berth.plugin.v1.Provider.Destroy:output_type -> berth.plugin.v1.WorkResponse
-	37, // 83: berth.plugin.v1.Provider.Inspect:output_type -> berth.plugin.v1.InspectResponse
-	40, // 84: berth.plugin.v1.Provider.Logs:output_type -> berth.plugin.v1.LogsResponse
-	6,  // 85: berth.plugin.v1.Provider.Suspend:output_type -> berth.plugin.v1.ErrorResponse
-	6,  // 86: berth.plugin.v1.Provider.Resume:output_type -> berth.plugin.v1.ErrorResponse
-	6,  // 87: berth.plugin.v1.Provider.Resize:output_type -> berth.plugin.v1.ErrorResponse
-	6,  // 88: berth.plugin.v1.Provider.SetHosts:output_type -> berth.plugin.v1.ErrorResponse
-	27, // 89: berth.plugin.v1.Provider.Examine:output_type -> berth.plugin.v1.ExamineResponse
-	16, // 90: berth.plugin.v1.Provider.FetchImage:output_type -> berth.plugin.v1.WorkResponse
-	30, // 91: berth.plugin.v1.Provider.Image:output_type -> berth.plugin.v1.ImageResponse
-	16, // 92: berth.plugin.v1.Provider.Checkpoint:output_type -> berth.plugin.v1.WorkResponse
-	16, // 93: berth.plugin.v1.Provider.Restore:output_type -> berth.plugin.v1.WorkResponse
-	35, // 94: berth.plugin.v1.Provider.Checkpoints:output_type -> berth.plugin.v1.CheckpointsResponse
-	6,  // 95: berth.plugin.v1.Provider.RemoveCheckpoint:output_type -> berth.plugin.v1.ErrorResponse
-	8,  // 96: berth.plugin.v1.Provisioner.Schema:output_type -> berth.plugin.v1.SchemaResponse
-	6,  // 97: berth.plugin.v1.Provisioner.Validate:output_type -> berth.plugin.v1.ErrorResponse
-	13, // 98: berth.plugin.v1.Provisioner.Inputs:output_type -> berth.plugin.v1.InputsResponse
-	6,  // 99: berth.plugin.v1.Provisioner.Provision:output_type -> berth.plugin.v1.ErrorResponse
-	45, // 100: berth.plugin.v1.Guest.Run:output_type -> berth.plugin.v1.RunResponse
-	6,  // 101: berth.plugin.v1.Guest.Upload:output_type -> berth.plugin.v1.ErrorResponse
-	6,  // 102: berth.plugin.v1.Guest.Download:output_type -> berth.plugin.v1.ErrorResponse
-	6,  // 103: berth.plugin.v1.Guest.Report:output_type -> berth.plugin.v1.ErrorResponse
-	76, // [76:104] is the sub-list for method output_type
-	48, // [48:76] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	39, // 18: berth.plugin.v1.WorkResponse.removed:type_name -> berth.plugin.v1.Use
+	56, // 19: berth.plugin.v1.Spec.env:type_name -> berth.plugin.v1.Spec.EnvEntry
+	22, // 20: berth.plugin.v1.Spec.resources:type_name -> berth.plugin.v1.Resources
+	19, // 21: berth.plugin.v1.Spec.networks:type_name -> berth.plugin.v1.Network
+	20, // 22: berth.plugin.v1.Spec.folders:type_name -> berth.plugin.v1.Folder
+	21, // 23: berth.plugin.v1.Spec.hosts:type_name -> berth.plugin.v1.Host
+	23, // 24: berth.plugin.v1.Resources.io:type_name -> berth.plugin.v1.IO
+	22, // 25: berth.plugin.v1.ResizeRequest.resources:type_name -> berth.plugin.v1.Resources
+	21, // 26: berth.plugin.v1.HostsRequest.hosts:type_name -> berth.plugin.v1.Host
+	2,  // 27: berth.plugin.v1.ExamineResponse.error:type_name -> berth.plugin.v1.Error
+	28, // 28: berth.plugin.v1.ExamineResponse.hops:type_name -> berth.plugin.v1.Hop
+	2,  // 29: berth.plugin.v1.ImageResponse.error:type_name -> berth.plugin.v1.Error
+	31, // 30: berth.plugin.v1.ImageResponse.image:type_name -> berth.plugin.v1.Image
+	32, // 31: berth.plugin.v1.Image.packages:type_name -> berth.plugin.v1.Package
+	2,  // 32: berth.plugin.v1.CheckpointsResponse.error:type_name -> berth.plugin.v1.Error
+	36, // 33: berth.plugin.v1.CheckpointsResponse.checkpoints:type_name -> berth.plugin.v1.Checkpoint
+	2,  // 34: berth.plugin.v1.SpaceResponse.error:type_name -> berth.plugin.v1.Error
+	39, // 35: berth.plugin.v1.SpaceResponse.uses:type_name -> berth.plugin.v1.Use
+	2,  // 36: berth.plugin.v1.InspectResponse.error:type_name -> berth.plugin.v1.Error
+	43, // 37: berth.plugin.v1.InspectResponse.box:type_name -> berth.plugin.v1.Box
+	22, // 38: berth.plugin.v1.Box.limits:type_name -> berth.plugin.v1.Resources
+	44, // 39: berth.plugin.v1.Box.usage:type_name -> berth.plugin.v1.Usage
+	19, // 40: berth.plugin.v1.Box.networks:type_name -> berth.plugin.v1.Network
+	2,  // 41: berth.plugin.v1.LogsResponse.error:type_name -> berth.plugin.v1.Error
+	46, // 42: berth.plugin.v1.LogsResponse.logs:type_name -> berth.plugin.v1.Log
+	57, // 43: berth.plugin.v1.ProvisionRequest.begin:type_name -> berth.plugin.v1.ProvisionRequest.Begin
+	15, // 44: berth.plugin.v1.ProvisionRequest.cancel:type_name -> berth.plugin.v1.Cancel
+	58, // 45: berth.plugin.v1.RunRequest.begin:type_name -> berth.plugin.v1.RunRequest.Begin
+	6,  // 46: berth.plugin.v1.RunResponse.result:type_name -> berth.plugin.v1.ErrorResponse
+	52, // 47: berth.plugin.v1.UploadRequest.options:type_name -> berth.plugin.v1.FileOptions
+	18, // 48: berth.plugin.v1.WorkRequest.Begin.spec:type_name -> berth.plugin.v1.Spec
+	40, // 49: berth.plugin.v1.WorkRequest.Begin.collection:type_name -> berth.plugin.v1.Collection
+	41, // 50: berth.plugin.v1.WorkRequest.Begin.import:type_name -> berth.plugin.v1.Import
+	48, // 51: berth.plugin.v1.ProvisionRequest.Begin.info:type_name -> berth.plugin.v1.GuestInfo
+	59, // 52: berth.plugin.v1.RunRequest.Begin.env:type_name -> berth.plugin.v1.RunRequest.Begin.EnvEntry
+	7,  // 53: berth.plugin.v1.Provider.Schema:input_type -> berth.plugin.v1.SchemaRequest
+	12, // 54: berth.plugin.v1.Provider.Validate:input_type -> berth.plugin.v1.ConfigRequest
+	12, // 55: berth.plugin.v1.Provider.Check:input_type -> berth.plugin.v1.ConfigRequest
+	14, // 56: berth.plugin.v1.Provider.Create:input_type -> berth.plugin.v1.WorkRequest
+	14, // 57: berth.plugin.v1.Provider.Start:input_type -> berth.plugin.v1.WorkRequest
+	14, // 58: berth.plugin.v1.Provider.Stop:input_type -> berth.plugin.v1.WorkRequest
+	14, // 59: berth.plugin.v1.Provider.Destroy:input_type -> berth.plugin.v1.WorkRequest
+	24, // 60: berth.plugin.v1.Provider.Inspect:input_type -> berth.plugin.v1.BoxRequest
+	24, // 61: berth.plugin.v1.Provider.Logs:input_type -> berth.plugin.v1.BoxRequest
+	24, // 62: berth.plugin.v1.Provider.Suspend:input_type -> berth.plugin.v1.BoxRequest
+	24, // 63: berth.plugin.v1.Provider.Resume:input_type -> berth.plugin.v1.BoxRequest
+	25, // 64: berth.plugin.v1.Provider.Resize:input_type -> berth.plugin.v1.ResizeRequest
+	26, // 65: berth.plugin.v1.Provider.SetHosts:input_type -> berth.plugin.v1.HostsRequest
+	12, // 66: berth.plugin.v1.Provider.Examine:input_type -> berth.plugin.v1.ConfigRequest
+	14, // 67: berth.plugin.v1.Provider.FetchImage:input_type -> berth.plugin.v1.WorkRequest
+	29, // 68: berth.plugin.v1.Provider.Image:input_type -> berth.plugin.v1.ImageRequest
+	14, // 69: berth.plugin.v1.Provider.Checkpoint:input_type -> berth.plugin.v1.WorkRequest
+	14, // 70: berth.plugin.v1.Provider.Restore:input_type -> berth.plugin.v1.WorkRequest
+	34, // 71: berth.plugin.v1.Provider.Checkpoints:input_type -> berth.plugin.v1.CheckpointsRequest
+	33, // 72: berth.plugin.v1.Provider.RemoveCheckpoint:input_type -> berth.plugin.v1.CheckpointRequest
+	37, // 73: berth.plugin.v1.Provider.Space:input_type -> berth.plugin.v1.SpaceRequest
+	14, // 74: berth.plugin.v1.Provider.Collect:input_type -> berth.plugin.v1.WorkRequest
+	14, // 75: berth.plugin.v1.Provider.Package:input_type -> berth.plugin.v1.WorkRequest
+	14, // 76: berth.plugin.v1.Provider.ImportImage:input_type -> berth.plugin.v1.WorkRequest
+	7,  // 77: berth.plugin.v1.Provisioner.Schema:input_type -> berth.plugin.v1.SchemaRequest
+	12, // 78: berth.plugin.v1.Provisioner.Validate:input_type -> berth.plugin.v1.ConfigRequest
+	12, // 79: berth.plugin.v1.Provisioner.Inputs:input_type -> berth.plugin.v1.ConfigRequest
+	47, // 80: berth.plugin.v1.Provisioner.Provision:input_type -> berth.plugin.v1.ProvisionRequest
+	49, // 81: berth.plugin.v1.Guest.Run:input_type -> berth.plugin.v1.RunRequest
+	51, // 82: berth.plugin.v1.Guest.Upload:input_type -> berth.plugin.v1.UploadRequest
+	53, // 83: berth.plugin.v1.Guest.Download:input_type -> berth.plugin.v1.DownloadRequest
+	54, // 84: berth.plugin.v1.Guest.Report:input_type -> berth.plugin.v1.ReportRequest
+	8,  // 85: berth.plugin.v1.Provider.Schema:output_type -> berth.plugin.v1.SchemaResponse
+	6,  // 86: berth.plugin.v1.Provider.Validate:output_type -> berth.plugin.v1.ErrorResponse
+	6,  // 87: berth.plugin.v1.Provider.Check:output_type -> berth.plugin.v1.ErrorResponse
+	16, // 88: berth.plugin.v1.Provider.Create:output_type -> berth.plugin.v1.WorkResponse
+	16, // 89: berth.plugin.v1.Provider.Start:output_type -> berth.plugin.v1.WorkResponse
+	16, // 90: berth.plugin.v1.Provider.Stop:output_type -> berth.plugin.v1.WorkResponse
+	16, // 91: berth.plugin.v1.Provider.Destroy:output_type -> berth.plugin.v1.WorkResponse
+	42, // 92: berth.plugin.v1.Provider.Inspect:output_type -> berth.plugin.v1.InspectResponse
+	45, // 93: berth.plugin.v1.Provider.Logs:output_type -> berth.plugin.v1.LogsResponse
+	6,  // 94: berth.plugin.v1.Provider.Suspend:output_type -> berth.plugin.v1.ErrorResponse
+	6,  // 95: berth.plugin.v1.Provider.Resume:output_type -> berth.plugin.v1.ErrorResponse
+	6,  // 96: berth.plugin.v1.Provider.Resize:output_type -> berth.plugin.v1.ErrorResponse
+	6,  // 97: berth.plugin.v1.Provider.SetHosts:output_type -> berth.plugin.v1.ErrorResponse
+	27, // 98: berth.plugin.v1.Provider.Examine:output_type -> berth.plugin.v1.ExamineResponse
+	16, // 99: berth.plugin.v1.Provider.FetchImage:output_type -> berth.plugin.v1.WorkResponse
+	30, // 100: berth.plugin.v1.Provider.Image:output_type -> berth.plugin.v1.ImageResponse
+	16, // 101: berth.plugin.v1.Provider.Checkpoint:output_type -> berth.plugin.v1.WorkResponse
+	16, // 102: berth.plugin.v1.Provider.Restore:output_type -> berth.plugin.v1.WorkResponse
+	35, // 103: berth.plugin.v1.Provider.Checkpoints:output_type -> berth.plugin.v1.CheckpointsResponse
+	6,  // 104: berth.plugin.v1.Provider.RemoveCheckpoint:output_type -> berth.plugin.v1.ErrorResponse
+	38, // 105: berth.plugin.v1.Provider.Space:output_type -> berth.plugin.v1.SpaceResponse
+	16, // 106: berth.plugin.v1.Provider.Collect:output_type -> berth.plugin.v1.WorkResponse
+	16, // 107: berth.plugin.v1.Provider.Package:output_type -> berth.plugin.v1.WorkResponse
+	16, // 108: berth.plugin.v1.Provider.ImportImage:output_type -> berth.plugin.v1.WorkResponse
+	8,  // 109: berth.plugin.v1.Provisioner.Schema:output_type -> berth.plugin.v1.SchemaResponse
+	6,  // 110: berth.plugin.v1.Provisioner.Validate:output_type -> berth.plugin.v1.ErrorResponse
+	13, // 111: berth.plugin.v1.Provisioner.Inputs:output_type -> berth.plugin.v1.InputsResponse
+	6,  // 112: berth.plugin.v1.Provisioner.Provision:output_type -> berth.plugin.v1.ErrorResponse
+	50, // 113: berth.plugin.v1.Guest.Run:output_type -> berth.plugin.v1.RunResponse
+	6,  // 114: berth.plugin.v1.Guest.Upload:output_type -> berth.plugin.v1.ErrorResponse
+	6,  // 115: berth.plugin.v1.Guest.Download:output_type -> berth.plugin.v1.ErrorResponse
+	6,  // 116: berth.plugin.v1.Guest.Report:output_type -> berth.plugin.v1.ErrorResponse
+	85, // [85:117] is the sub-list for method output_type
+	53, // [53:85] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_plugin_proto_init() }
@@ -4013,18 +4459,20 @@ func file_plugin_proto_init() {
 	file_plugin_proto_msgTypes[14].OneofWrappers = []any{
 		(*WorkResponse_Event)(nil),
 		(*WorkResponse_Result)(nil),
+		(*WorkResponse_Removed)(nil),
 	}
 	file_plugin_proto_msgTypes[20].OneofWrappers = []any{}
-	file_plugin_proto_msgTypes[40].OneofWrappers = []any{
+	file_plugin_proto_msgTypes[38].OneofWrappers = []any{}
+	file_plugin_proto_msgTypes[45].OneofWrappers = []any{
 		(*ProvisionRequest_Begin_)(nil),
 		(*ProvisionRequest_Cancel)(nil),
 	}
-	file_plugin_proto_msgTypes[42].OneofWrappers = []any{
+	file_plugin_proto_msgTypes[47].OneofWrappers = []any{
 		(*RunRequest_Begin_)(nil),
 		(*RunRequest_Input)(nil),
 		(*RunRequest_EndOfInput)(nil),
 	}
-	file_plugin_proto_msgTypes[43].OneofWrappers = []any{
+	file_plugin_proto_msgTypes[48].OneofWrappers = []any{
 		(*RunResponse_Stdout)(nil),
 		(*RunResponse_Stderr)(nil),
 		(*RunResponse_Result)(nil),
@@ -4035,7 +4483,7 @@ func file_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugin_proto_rawDesc), len(file_plugin_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   53,
+			NumMessages:   58,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

@@ -78,6 +78,10 @@ const (
 	Provider_Restore_FullMethodName          = "/berth.plugin.v1.Provider/Restore"
 	Provider_Checkpoints_FullMethodName      = "/berth.plugin.v1.Provider/Checkpoints"
 	Provider_RemoveCheckpoint_FullMethodName = "/berth.plugin.v1.Provider/RemoveCheckpoint"
+	Provider_Space_FullMethodName            = "/berth.plugin.v1.Provider/Space"
+	Provider_Collect_FullMethodName          = "/berth.plugin.v1.Provider/Collect"
+	Provider_Package_FullMethodName          = "/berth.plugin.v1.Provider/Package"
+	Provider_ImportImage_FullMethodName      = "/berth.plugin.v1.Provider/ImportImage"
 )
 
 // ProviderClient is the client API for Provider service.
@@ -123,6 +127,15 @@ type ProviderClient interface {
 	Checkpoints(ctx context.Context, in *CheckpointsRequest, opts ...grpc.CallOption) (*CheckpointsResponse, error)
 	// RemoveCheckpoint removes a checkpoint. Uses key.
 	RemoveCheckpoint(ctx context.Context, in *CheckpointRequest, opts ...grpc.CallOption) (*ErrorResponse, error)
+	// Space tells what uses space. Changes nothing.
+	Space(ctx context.Context, in *SpaceRequest, opts ...grpc.CallOption) (*SpaceResponse, error)
+	// Collect removes what nothing needs. Uses collection; answers with what it
+	// has removed as well.
+	Collect(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WorkRequest, WorkResponse], error)
+	// Package writes a box into a file. Uses id and file.
+	Package(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WorkRequest, WorkResponse], error)
+	// ImportImage makes an image of such a file. Uses config, file and import.
+	ImportImage(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WorkRequest, WorkResponse], error)
 }
 
 type providerClient struct {
@@ -354,6 +367,55 @@ func (c *providerClient) RemoveCheckpoint(ctx context.Context, in *CheckpointReq
 	return out, nil
 }
 
+func (c *providerClient) Space(ctx context.Context, in *SpaceRequest, opts ...grpc.CallOption) (*SpaceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SpaceResponse)
+	err := c.cc.Invoke(ctx, Provider_Space_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *providerClient) Collect(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WorkRequest, WorkResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[7], Provider_Collect_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WorkRequest, WorkResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_CollectClient = grpc.BidiStreamingClient[WorkRequest, WorkResponse]
+
+func (c *providerClient) Package(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WorkRequest, WorkResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[8], Provider_Package_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WorkRequest, WorkResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_PackageClient = grpc.BidiStreamingClient[WorkRequest, WorkResponse]
+
+func (c *providerClient) ImportImage(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WorkRequest, WorkResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[9], Provider_ImportImage_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WorkRequest, WorkResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_ImportImageClient = grpc.BidiStreamingClient[WorkRequest, WorkResponse]
+
 // ProviderServer is the server API for Provider service.
 // All implementations must embed UnimplementedProviderServer
 // for forward compatibility.
@@ -397,6 +459,15 @@ type ProviderServer interface {
 	Checkpoints(context.Context, *CheckpointsRequest) (*CheckpointsResponse, error)
 	// RemoveCheckpoint removes a checkpoint. Uses key.
 	RemoveCheckpoint(context.Context, *CheckpointRequest) (*ErrorResponse, error)
+	// Space tells what uses space. Changes nothing.
+	Space(context.Context, *SpaceRequest) (*SpaceResponse, error)
+	// Collect removes what nothing needs. Uses collection; answers with what it
+	// has removed as well.
+	Collect(grpc.BidiStreamingServer[WorkRequest, WorkResponse]) error
+	// Package writes a box into a file. Uses id and file.
+	Package(grpc.BidiStreamingServer[WorkRequest, WorkResponse]) error
+	// ImportImage makes an image of such a file. Uses config, file and import.
+	ImportImage(grpc.BidiStreamingServer[WorkRequest, WorkResponse]) error
 	mustEmbedUnimplementedProviderServer()
 }
 
@@ -466,6 +537,18 @@ func (UnimplementedProviderServer) Checkpoints(context.Context, *CheckpointsRequ
 }
 func (UnimplementedProviderServer) RemoveCheckpoint(context.Context, *CheckpointRequest) (*ErrorResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RemoveCheckpoint not implemented")
+}
+func (UnimplementedProviderServer) Space(context.Context, *SpaceRequest) (*SpaceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Space not implemented")
+}
+func (UnimplementedProviderServer) Collect(grpc.BidiStreamingServer[WorkRequest, WorkResponse]) error {
+	return status.Error(codes.Unimplemented, "method Collect not implemented")
+}
+func (UnimplementedProviderServer) Package(grpc.BidiStreamingServer[WorkRequest, WorkResponse]) error {
+	return status.Error(codes.Unimplemented, "method Package not implemented")
+}
+func (UnimplementedProviderServer) ImportImage(grpc.BidiStreamingServer[WorkRequest, WorkResponse]) error {
+	return status.Error(codes.Unimplemented, "method ImportImage not implemented")
 }
 func (UnimplementedProviderServer) mustEmbedUnimplementedProviderServer() {}
 func (UnimplementedProviderServer) testEmbeddedByValue()                  {}
@@ -771,6 +854,45 @@ func _Provider_RemoveCheckpoint_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Provider_Space_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SpaceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProviderServer).Space(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Provider_Space_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProviderServer).Space(ctx, req.(*SpaceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Provider_Collect_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ProviderServer).Collect(&grpc.GenericServerStream[WorkRequest, WorkResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_CollectServer = grpc.BidiStreamingServer[WorkRequest, WorkResponse]
+
+func _Provider_Package_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ProviderServer).Package(&grpc.GenericServerStream[WorkRequest, WorkResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_PackageServer = grpc.BidiStreamingServer[WorkRequest, WorkResponse]
+
+func _Provider_ImportImage_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ProviderServer).ImportImage(&grpc.GenericServerStream[WorkRequest, WorkResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_ImportImageServer = grpc.BidiStreamingServer[WorkRequest, WorkResponse]
+
 // Provider_ServiceDesc is the grpc.ServiceDesc for Provider service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -830,6 +952,10 @@ var Provider_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "RemoveCheckpoint",
 			Handler:    _Provider_RemoveCheckpoint_Handler,
 		},
+		{
+			MethodName: "Space",
+			Handler:    _Provider_Space_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -871,6 +997,24 @@ var Provider_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Restore",
 			Handler:       _Provider_Restore_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Collect",
+			Handler:       _Provider_Collect_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Package",
+			Handler:       _Provider_Package_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "ImportImage",
+			Handler:       _Provider_ImportImage_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
 		},

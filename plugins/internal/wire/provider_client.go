@@ -183,6 +183,11 @@ type opener func(context.Context, ...grpc.CallOption) (grpc.BidiStreamingClient[
 // work makes a long call: it hands on events until the result is there. A slow
 // report slows the plugin down, since gRPC's window for the stream fills up.
 func (b *boundProvider) work(ctx context.Context, op string, open opener, report provider.Report, begin *pluginpb.WorkRequest_Begin) error {
+	return b.collect(ctx, op, open, report, nil, begin)
+}
+
+// collect is work that tells what it has removed as well.
+func (b *boundProvider) collect(ctx context.Context, op string, open opener, report provider.Report, removed func(provider.Use), begin *pluginpb.WorkRequest_Begin) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -213,6 +218,9 @@ func (b *boundProvider) work(ctx context.Context, op string, open opener, report
 		}
 		if e := m.GetEvent(); e != nil && report != nil {
 			report(eventFromPB(e))
+		}
+		if u := m.GetRemoved(); u != nil && removed != nil {
+			removed(useFromPB(u))
 		}
 	}
 }

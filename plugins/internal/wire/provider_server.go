@@ -231,6 +231,13 @@ func capable[C any](p provider.Provider, what string) (C, error) {
 
 // serveWork serves one long call.
 func serveWork(stream workStream, do func(context.Context, *workRequest, provider.Report) error) error {
+	return serveCollecting(stream, func(ctx context.Context, r *workRequest, report provider.Report, _ func(provider.Use)) error {
+		return do(ctx, r, report)
+	})
+}
+
+// serveCollecting serves a long call that tells what it has removed as well.
+func serveCollecting(stream workStream, do func(context.Context, *workRequest, provider.Report, func(provider.Use)) error) error {
 	first, err := stream.Recv()
 	if err != nil {
 		return err
@@ -244,14 +251,19 @@ func serveWork(stream workStream, do func(context.Context, *workRequest, provide
 
 	var mu sync.Mutex // a stream takes one Send at a time, and authors may report from several goroutines
 	var done bool
-	err = do(ctx, begin, func(e provider.Event) {
+	send := func(m *workResponse) {
 		mu.Lock()
 		defer mu.Unlock()
 		if !done {
 			// Blocks while the host is slow. An error means that the stream is
 			// over, and with it ctx.
-			_ = stream.Send(&workResponse{Part: &pluginpb.WorkResponse_Event{Event: eventToPB(e)}})
+			_ = stream.Send(m)
 		}
+	}
+	err = do(ctx, begin, func(e provider.Event) {
+		send(&workResponse{Part: &pluginpb.WorkResponse_Event{Event: eventToPB(e)}})
+	}, func(u provider.Use) {
+		send(&workResponse{Part: &pluginpb.WorkResponse_Removed{Removed: useToPB(u)}})
 	})
 	mu.Lock()
 	defer mu.Unlock()

@@ -34,6 +34,10 @@ type recorded struct {
 	image  provider.Image
 	key    string
 	kept   []provider.Checkpoint
+	uses   []provider.Use
+	what   provider.Collection
+	file   string
+	from   provider.Import
 	err    error
 	block  bool
 }
@@ -137,6 +141,26 @@ func (f capableProvider) RemoveCheckpoint(_ context.Context, key string) error {
 	return f.seen.err
 }
 
+func (f capableProvider) Space(context.Context) ([]provider.Use, error) {
+	return f.seen.uses, f.seen.err
+}
+func (f capableProvider) Collect(ctx context.Context, c provider.Collection, removed func(provider.Use), r provider.Report) error {
+	note(func() { f.seen.what = c })
+	for _, u := range f.seen.uses {
+		removed(u)
+	}
+	return f.answer(ctx, r)
+}
+func (f capableProvider) Package(ctx context.Context, id, file string, r provider.Report) error {
+	note(func() { f.seen.id, f.seen.file = id, file })
+	return f.answer(ctx, r)
+}
+func (f capableProvider) ImportImage(ctx context.Context, i provider.Import, r provider.Report) error {
+	note(func() { f.seen.from = i })
+	f.fakeProvider.Text = f.Text
+	return f.answer(ctx, r)
+}
+
 // dialProvider puts a fake behind real gRPC.
 func dialProvider(t *testing.T) (*ProviderClient, *recorded) {
 	t.Helper()
@@ -165,6 +189,8 @@ type capabilities interface {
 	provider.Examiner
 	provider.Imager
 	provider.Checkpointer
+	provider.Janitor
+	provider.Packager
 }
 
 func TestCapabilities(t *testing.T) {
@@ -172,6 +198,7 @@ func TestCapabilities(t *testing.T) {
 	c := dialTo(t, func() provider.Provider { return &capableProvider{fakeProvider: &fakeProvider{seen: seen}} })
 	p := c.Bind([]byte(`{"text":"bound"}`)).(capabilities)
 	limits, hosts, spec := filled[provider.Resources](t), filled[[]provider.Host](t), filled[provider.Spec](t)
+	what, from := filled[provider.Collection](t), filled[provider.Import](t)
 	calls := []struct {
 		call func() error
 		want recorded
@@ -187,6 +214,10 @@ func TestCapabilities(t *testing.T) {
 		{func() error { return p.Restore(t.Context(), spec, "key-6", nil) }, recorded{spec: spec, key: "key-6"}},
 		{func() error { return p.RemoveCheckpoint(t.Context(), "key-7") }, recorded{key: "key-7"}},
 		{func() error { _, err := p.Checkpoints(t.Context()); return err }, recorded{}},
+		{func() error { _, err := p.Space(t.Context()); return err }, recorded{}},
+		{func() error { return p.Collect(t.Context(), what, nil, nil) }, recorded{what: what}},
+		{func() error { return p.Package(t.Context(), "box-8", "file\xff", nil) }, recorded{id: "box-8", file: "file\xff"}},
+		{func() error { return p.ImportImage(t.Context(), from, nil) }, recorded{from: from, text: "bound"}},
 	}
 	for _, want := range calls {
 		*seen = recorded{}
@@ -205,6 +236,18 @@ func TestCapabilities(t *testing.T) {
 	kept, err := p.Checkpoints(t.Context())
 	if diff := cmp.Diff(seen.kept, kept); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	uses := filled[[]provider.Use](t)
+	uses[0].Kind, uses[1].Kind = provider.UseImage, provider.UseCache
+	*seen = recorded{uses: uses}
+	got, err := p.Space(t.Context())
+	if diff := cmp.Diff(uses, got); diff != "" || err != nil {
+		t.Errorf("Space: %v (-want +got):\n%s", err, diff)
+	}
+	got = nil
+	err = p.Collect(t.Context(), what, func(u provider.Use) { got = append(got, u) }, nil)
+	if diff := cmp.Diff(uses, got); diff != "" || err != nil {
+		t.Errorf("Collect: %v (-want +got):\n%s", err, diff)
 	}
 	without, _ := dialProvider(t)
 	p = without.Bind(nil).(capabilities)

@@ -1,0 +1,168 @@
+package lxc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/provider"
+)
+
+// foundImage is an image's record and where it is.
+type foundImage struct {
+	image
+	path string
+}
+
+// listImages returns the images whose records can be read, also those whose layer
+// is gone.
+func (s store) listImages() ([]foundImage, error) {
+	files, err := filepath.Glob(filepath.Join(s.images(), "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	var all []foundImage
+	for _, path := range files {
+		var img image
+		if err := readRecord(path, &img); errors.Is(err, fs.ErrNotExist) {
+			continue // removed just now
+		} else if err != nil {
+			return nil, fmt.Errorf("%w (remove it: the image is made again)", err)
+		}
+		all = append(all, foundImage{img, path})
+	}
+	return all, nil
+}
+
+// Space returns what uses space.
+func (p *lxcProvider) Space(ctx context.Context) ([]provider.Use, error) {
+	inv, err := p.store.takeStock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := inv.uses()
+	for _, r := range inv.boxes {
+		size, err := diskUse(ctx, p.store.box(r.ID))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, provider.Use{Kind: provider.UseBox, Name: r.ID, Size: size, Shared: inv.sizeOf(r.Layers), Needed: true})
+	}
+	caches, err := p.store.listCaches(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return append(all, caches...), ctx.Err()
+}
+
+// listCaches returns the packages of each project.
+func (s store) listCaches(ctx context.Context) ([]provider.Use, error) {
+	entries, err := os.ReadDir(filepath.Join(s.root, "cache"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list the caches: %w", err)
+	}
+	var all []provider.Use
+	for _, e := range entries {
+		dir := filepath.Join(s.root, "cache", e.Name())
+		size, err := diskUse(ctx, dir)
+		if err != nil {
+			return nil, err
+		}
+		u := provider.Use{Kind: provider.UseCache, Name: e.Name(), Size: size, Used: newest(filepath.Join(dir, "apt"))}
+		if strings.HasPrefix(e.Name(), goneName) {
+			u.Kind = provider.UseLeftover
+		}
+		all = append(all, u)
+	}
+	return all, nil
+}
+
+// newest returns the latest time of modification in a folder that a box may write
+// to.
+func newest(dir string) time.Time {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return usedAt(filepath.Dir(dir))
+	}
+	defer root.Close()
+	var last time.Time
+	entries, _ := fs.ReadDir(root.FS(), ".") // of what cannot be read the rest counts
+	for _, name := range append([]string{"."}, namesOf(entries)...) {
+		if st, err := root.Lstat(name); err == nil && st.ModTime().After(last) {
+			last = st.ModTime()
+		}
+	}
+	return last
+}
+
+func namesOf(entries []fs.DirEntry) []string {
+	names := make([]string, 0, len(entries))
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// diskUse returns how many bytes of disk a tree uses; none for one that is not
+// there. A box may be changing it: no link is followed, and what vanishes is left
+// out.
+func diskUse(ctx context.Context, dir string) (int64, error) {
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look at what %s uses: %w", dir, err)
+	}
+	defer unix.Close(fd)
+	c := counter{ctx: ctx, seen: map[uint64]bool{}}
+	if err := c.folder(fd); err != nil {
+		return 0, fmt.Errorf("look at what %s uses: %w", dir, err)
+	}
+	return c.size, nil
+}
+
+// counter adds up the blocks of files, of those with several names once.
+type counter struct {
+	ctx  context.Context
+	seen map[uint64]bool
+	size int64
+}
+
+func (c *counter) folder(fd int) error {
+	if err := c.ctx.Err(); err != nil {
+		return err
+	}
+	names, err := namesIn(fd)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		var st unix.Stat_t
+		if unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Nlink > 1 && c.seen[st.Ino] {
+			continue
+		}
+		c.size += st.Blocks * 512
+		if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			c.seen[st.Ino] = st.Nlink > 1
+			continue
+		}
+		sub, err := unix.Openat(fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err != nil {
+			continue
+		}
+		err = c.folder(sub)
+		unix.Close(sub)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
