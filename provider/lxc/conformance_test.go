@@ -95,6 +95,10 @@ func TestRealResize(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}
+	// A box that has only just begun to boot uses next to nothing.
+	if out, err := inBox(t, p, spec.ID, "until test -S /run/systemd/private; do sleep 0.02; done; systemctl is-system-running --wait"); err != nil {
+		t.Fatalf("the boot: %s, %v", out, err)
+	}
 	before := limits()
 	for _, r := range []provider.Resources{{CPUs: 1, CPUSet: "4000"}, {Memory: 1 << 20}} {
 		var arg *provider.ArgError
