@@ -29,7 +29,7 @@ func TestCheckpointsKnowTheImage(t *testing.T) {
 	}
 	key := func(p provider.Provider) string {
 		t.Helper()
-		targets[0].plugin = p
+		targets[0].plugin, targets[0].image = p, nil // as in another command
 		links, err := e.chain(t.Context(), targets[0])
 		if err != nil || len(links) != 1 {
 			t.Fatalf("%v, %v", links, err)

@@ -38,10 +38,10 @@ func (f *forwards) close() {
 	}
 }
 
-// claimForwards binds the ports of a box. addr is the box's address if it runs:
-// then a forwarder that has the same to do goes on, and one that has not is ended
-// once the new ports are had. The box's lock must be held.
-func (e *Engine) claimForwards(ctx context.Context, t *target, addr string) (*forwards, error) {
+// claimForwards binds the ports of a box. Of one that runs, at addr, a forwarder
+// that has the same to do goes on, and one that has not is ended once the new
+// ports are had. The box's lock must be held.
+func (e *Engine) claimForwards(ctx context.Context, t *target, running bool, addr string) (*forwards, error) {
 	f := &forwards{
 		dir: forward.Dir(e.Home.BoxDir(t.id)), rules: forwardRules(t.box), auto: t.box.AutoForward,
 		sockets: map[string]*forward.Socket{},
@@ -58,7 +58,7 @@ func (e *Engine) claimForwards(ctx context.Context, t *target, addr string) (*fo
 		return nil, err
 	}
 	f.remember()
-	if alive && addr != "" && f.before.Addr == addr && f.before.Auto == f.auto && forward.Same(f.before.Rules, f.rules) {
+	if alive && running && f.before.Addr == addr && f.before.Auto == f.auto && forward.Same(f.before.Rules, f.rules) {
 		f.keep = true
 		return f, nil
 	}

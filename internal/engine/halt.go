@@ -29,6 +29,10 @@ func (e *Engine) Existing(names []string) ([]*Existing, error) {
 	if err != nil {
 		return nil, err
 	}
+	return e.existing(records, wanted), nil
+}
+
+func (e *Engine) existing(records []*state.Record, wanted func(string) bool) []*Existing {
 	var all []*Existing
 	for _, b := range inOrder(e.Envfile.Boxes) {
 		for _, r := range records {
@@ -46,7 +50,7 @@ func (e *Engine) Existing(names []string) ([]*Existing, error) {
 	return slices.DeleteFunc(all, func(x *Existing) bool {
 		x.voice = e.UI.Box(x.record.Name)
 		return !wanted(x.record.Name)
-	}), nil
+	})
 }
 
 // known returns the project's records, and which boxes names mean.

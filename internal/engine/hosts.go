@@ -118,7 +118,8 @@ func (e *Engine) tellAll(ctx context.Context) error {
 	if e.Project.ID == "" {
 		return nil
 	}
-	if records, err := e.Home.Records(e.Project.ID); err != nil || len(records) == 0 {
+	// A box that is alone knows itself: no lock for it.
+	if records, err := e.Home.Records(e.Project.ID); err != nil || e.alone(records) {
 		return err
 	}
 	unlock, err := e.Home.LockProject(ctx, e.Project.ID)
@@ -127,8 +128,8 @@ func (e *Engine) tellAll(ctx context.Context) error {
 	}
 	defer unlock()
 	records, err := e.Home.Records(e.Project.ID)
-	if err != nil || len(records) < 2 && len(e.Envfile.Boxes) < 2 {
-		return err // a box that is alone knows itself
+	if err != nil || e.alone(records) {
+		return err
 	}
 	members := e.members(ctx, records)
 	errs := make([]error, len(members))
@@ -147,6 +148,12 @@ func (e *Engine) tellAll(ctx context.Context) error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// alone reports whether nobody has to be told of anybody. A box that is left of
+// several has to be told that the others have gone.
+func (e *Engine) alone(records []*state.Record) bool {
+	return len(records) == 0 || len(records) < 2 && len(e.Envfile.Boxes) < 2
 }
 
 // members asks how all boxes are, if any can be told of the others. One whose

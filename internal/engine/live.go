@@ -147,7 +147,7 @@ func (e *Engine) Reload(ctx context.Context, existing []*Existing, force bool, o
 		}
 		boxes, halt = append([]*config.Box{x.box}, boxes...), append(halt, x) // existing has them in the order of taking down
 	}
-	if _, err := e.prepare(ctx, boxes, !o.NoProvision); err != nil {
+	if _, err := e.examine(ctx, boxes, !o.NoProvision); err != nil {
 		return err
 	}
 	if err := e.Halt(ctx, halt, force); err != nil {

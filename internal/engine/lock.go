@@ -132,11 +132,15 @@ func (e *Engine) lockable(ctx context.Context, targets []*target, fetch bool) (*
 	return now, missing, err
 }
 
-// imageOf returns the image of a box as a lock has it.
+// imageOf returns the image of a box as a lock has it, asking once in a command
+// for one that is here.
 func (e *Engine) imageOf(ctx context.Context, t *target, fetch bool) (state.LockedImage, error) {
 	imager, ok := t.plugin.(provider.Imager)
 	if !ok {
 		return state.LockedImage{}, provider.ErrUnsupported
+	}
+	if t.image != nil && !fetch {
+		return *t.image, nil
 	}
 	if fetch {
 		if err := imager.FetchImage(ctx, t.box.Image, t.report()); err != nil {
@@ -150,6 +154,9 @@ func (e *Engine) imageOf(ctx context.Context, t *target, fetch bool) (state.Lock
 	}
 	for _, p := range img.Packages {
 		locked.Packages = append(locked.Packages, strings.TrimSpace(p.Name+" "+p.Version+" "+p.Arch+" "+p.SHA256))
+	}
+	if err == nil {
+		t.image = &locked
 	}
 	return locked, err
 }

@@ -38,11 +38,8 @@ type Plan struct {
 // others set it also tells of boxes that the Envfile does not declare.
 func (e *Engine) Plan(ctx context.Context, boxes []*config.Box, others bool) ([]Plan, error) {
 	boxes, _ = withNeeds(e.Envfile, boxes)
-	targets, err := e.prepare(ctx, boxes, true)
+	targets, err := e.examine(ctx, boxes, true)
 	if err != nil {
-		return nil, err
-	}
-	if err := e.checkFolders(boxes); err != nil {
 		return nil, err
 	}
 	plans := make([]Plan, len(targets))

@@ -19,9 +19,8 @@ func (e *Engine) spec(t *target, keys state.Keys) provider.Spec {
 			CPUs: r.CPUs, CPUWeight: r.CPUWeight, CPUSet: r.CPUSet, Memory: r.Memory, Swap: r.Swap, PIDs: r.PIDs,
 			IO: provider.IO(r.IO),
 		},
-		Networks: e.networks(b), Folders: e.specFolders(b),
+		Networks: e.networks(b), Folders: e.specFolders(b), PackageCache: b.PackageCache,
 	}
-	spec.PackageCache = b.PackageCache
 	if b.HostCA {
 		spec.CACertificates = e.Host.Certificates
 	}

@@ -35,14 +35,11 @@ type Status struct {
 // Status returns how boxes are, in the Envfile's order, then those with records
 // that it does not declare. It takes no lock.
 func (e *Engine) Status(ctx context.Context, names []string) ([]Status, error) {
-	_, wanted, err := e.known(names)
+	records, wanted, err := e.known(names)
 	if err != nil {
 		return nil, err
 	}
-	boxes, err := e.Existing(names)
-	if err != nil {
-		return nil, err
-	}
+	boxes := e.existing(records, wanted)
 	byName := map[string]*Existing{}
 	for _, x := range boxes {
 		byName[x.Name()] = x

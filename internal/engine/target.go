@@ -24,8 +24,9 @@ type target struct {
 	voice  *ui.Box
 	record *state.Record // nil: none yet
 
-	fresh   bool     // this command has made it
-	keeping *keeping // nil: its steps are not kept
+	image   *state.LockedImage // what its image is, once that has been asked
+	fresh   bool               // this command has made it
+	keeping *keeping           // nil: its steps are not kept
 }
 
 // step is a provisioner block, ready to run.
@@ -93,6 +94,16 @@ func (e *Engine) prepare(ctx context.Context, boxes []*config.Box, steps bool) (
 		return nil, err
 	}
 	return targets, e.identify(targets)
+}
+
+// examine is prepare with a look at the boxes' folders as well: all that can be
+// found wrong before anything is touched.
+func (e *Engine) examine(ctx context.Context, boxes []*config.Box, steps bool) ([]*target, error) {
+	targets, err := e.prepare(ctx, boxes, steps)
+	if err != nil {
+		return nil, err
+	}
+	return targets, e.checkFolders(boxes)
 }
 
 // identify finds the ids and records of targets.
@@ -187,8 +198,6 @@ func (e *Engine) decodeStep(ctx context.Context, b *config.Box, p *config.Provis
 
 // Validate checks all boxes with their plugins, and touches nothing.
 func (e *Engine) Validate(ctx context.Context) error {
-	if _, err := e.prepare(ctx, e.Envfile.Boxes, true); err != nil {
-		return err
-	}
-	return e.checkFolders(e.Envfile.Boxes)
+	_, err := e.examine(ctx, e.Envfile.Boxes, true)
+	return err
 }

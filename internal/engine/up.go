@@ -33,11 +33,8 @@ type UpOptions struct {
 // that depend on it, not the others. All errors are returned.
 func (e *Engine) Up(ctx context.Context, boxes []*config.Box, o UpOptions) error {
 	boxes, added := withNeeds(e.Envfile, boxes)
-	targets, err := e.prepare(ctx, boxes, !o.NoProvision)
+	targets, err := e.examine(ctx, boxes, !o.NoProvision)
 	if err != nil {
-		return err
-	}
-	if err := e.checkFolders(boxes); err != nil {
 		return err
 	}
 	if err := e.agree(ctx, targets, o); err != nil {
@@ -147,11 +144,8 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 			now.State = provider.Stopped
 		}
 	}
-	running := ""
-	if now.State == provider.Running || now.State == provider.Frozen {
-		running = now.SSHAddr
-	}
-	ports, err := e.claimForwards(ctx, t, running)
+	running := now.State == provider.Running || now.State == provider.Frozen
+	ports, err := e.claimForwards(ctx, t, running, now.SSHAddr)
 	if err != nil {
 		return err
 	}
@@ -166,7 +160,7 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 			t.record.Image, t.box.Image)
 	}
 	var client *guest.Client
-	if running != "" {
+	if running {
 		client, err = e.keepRunning(ctx, t, o, now)
 	} else {
 		client, err = e.boot(ctx, t, o)
