@@ -93,9 +93,9 @@ func (c cgroups) parse(text, name string) map[string]string {
 	return dirs
 }
 
-// findCgroups returns every folder of that name in any hierarchy, at the top or
-// where a session or service has its cgroup, and in the cgroups above. It is for what is left when no
-// process of the box is.
+// findCgroups returns every folder of that name in any hierarchy, at the top,
+// where a session or service has its cgroup, and in the cgroups above. It needs no
+// process of the box.
 func findCgroups(name string, above ...string) ([]string, error) {
 	all, err := mounts()
 	if err != nil {

@@ -3,9 +3,7 @@ package lxc
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -109,15 +107,7 @@ func TestRealFolderRestart(t *testing.T) {
 	one, two := ownedFolder(t, "one"), ownedFolder(t, "two")
 	startWith(t, p, &spec, provider.Folder{Source: one, Target: "/work"})
 	allowed(t, p, spec.ID, "test -e /work/one")
-	dirs, err := findCgroups(monitorCgroup(spec.ID))
-	if err != nil || len(dirs) == 0 {
-		t.Fatalf("no monitor: %v", err)
-	}
-	for _, pid := range cgroupPIDs(dirs[0]) {
-		if err := exec.Command("kill", "-9", strconv.Itoa(pid)).Run(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	killMonitor(t, spec.ID)
 	if err := p.Stop(t.Context(), spec.ID, 0, nil); err != nil {
 		t.Fatal(err)
 	}

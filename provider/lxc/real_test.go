@@ -172,6 +172,20 @@ func TestRealIsolation(t *testing.T) {
 	}
 }
 
+// killMonitor kills the process of LXC that looks after a box.
+func killMonitor(t *testing.T, id string) {
+	t.Helper()
+	dirs, err := findCgroups(monitorCgroup(id))
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("no monitor: %v", err)
+	}
+	for _, pid := range cgroupPIDs(dirs[0]) {
+		if err := exec.Command("kill", "-9", strconv.Itoa(pid)).Run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A box whose monitor was killed can be started again, and destroyed.
 func TestRealMonitorKilled(t *testing.T) {
 	p, spec := realProvider(t)
@@ -181,15 +195,7 @@ func TestRealMonitorKilled(t *testing.T) {
 	if err := p.Start(t.Context(), spec, nil); err != nil {
 		t.Fatal(err)
 	}
-	dirs, err := findCgroups(monitorCgroup(spec.ID))
-	if err != nil || len(dirs) == 0 {
-		t.Fatalf("no monitor: %v", err)
-	}
-	for _, pid := range cgroupPIDs(dirs[0]) {
-		if err := exec.Command("kill", "-9", strconv.Itoa(pid)).Run(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	killMonitor(t, spec.ID)
 	if err := p.Stop(t.Context(), spec.ID, 0, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -36,9 +36,10 @@ func runningInit(id string) (pid int, frozen, found bool) {
 
 // isInit reports whether a process is the first one of the pid namespace below
 // ours: NSpid lists its number in ours and in each below (proc_pid_status(5)).
+// As long as it still is LXC, setting the container up, it does not count.
 func isInit(pid int) bool {
 	numbers := strings.Fields(statusField(pid, "NSpid"))
-	return len(numbers) == 2 && numbers[1] == "1"
+	return len(numbers) == 2 && numbers[1] == "1" && statusField(pid, "Name") != "lxc-start"
 }
 
 // isFrozen reads the freezer of a cgroup, in its v1 and v2 forms.
@@ -91,7 +92,7 @@ func statusField(pid int, name string) string {
 	if err != nil {
 		return ""
 	}
-	_, rest, _ := bytes.Cut(b, []byte("\n"+name+":"))
+	_, rest, _ := bytes.Cut(append([]byte("\n"), b...), []byte("\n"+name+":"))
 	line, _, _ := bytes.Cut(rest, []byte("\n"))
 	return strings.TrimSpace(string(line))
 }

@@ -100,25 +100,10 @@ func (d *deps) copyMeter() func(done, total int64) {
 		}
 		last = now
 		rate := float64(done) / now.Sub(begin).Seconds()
-		text := fmt.Sprintf("copied %s, %s/s", byteCount(done), byteCount(int64(rate)))
+		text := fmt.Sprintf("copied %s, %s/s", sizeText(done), sizeText(int64(rate)))
 		if total > 0 {
-			text = fmt.Sprintf("copied %s of %s (%d%%), %s/s", byteCount(done), byteCount(total), done*100/total, byteCount(int64(rate)))
+			text = fmt.Sprintf("copied %s of %s (%d%%), %s/s", sizeText(done), sizeText(total), done*100/total, sizeText(int64(rate)))
 		}
 		d.ui.Live("", text)
 	}
-}
-
-// byteCount writes bytes for people.
-func byteCount(n int64) string {
-	const kib = 1024
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	f, i := float64(n), 0
-	for f >= kib && i < len(units)-1 {
-		f /= kib
-		i++
-	}
-	if i == 0 {
-		return fmt.Sprintf("%d B", n)
-	}
-	return fmt.Sprintf("%.1f %s", f, units[i])
 }
