@@ -12,9 +12,9 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 help: ## list the tasks
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1|\2/' | column -t -s '|'
 
-# grpcnotrace leaves out an HTML tracer that keeps the linker from dropping a third of the binary.
+# The tags leave out what keeps the linker from dropping code: an HTML tracer of grpc, a third of the binary, and a Markdown reader.
 build: ## build bin/berth
-	@$(GO) build -trimpath -tags grpcnotrace -ldflags "-s -w -X github.com/berth-dev/berth/cmd/berth/app.Version=$(VERSION)" -o bin/berth ./cmd/berth
+	@$(GO) build -trimpath -tags grpcnotrace,urfave_cli_no_docs -ldflags "-s -w -X github.com/berth-dev/berth/cmd/berth/app.Version=$(VERSION)" -o bin/berth ./cmd/berth
 
 deps: ## install what boxes and tests need (Debian, Ubuntu); nothing when all is there
 	@.ci/deps

@@ -21,11 +21,11 @@ var (
 	loginRE   = regexp.MustCompile(`^[a-z_][a-z0-9_-]*$`)
 )
 
-// checkName says what is wrong with the name of a project, box or plugin.
 // CheckName says what is wrong with a name that is to be like those of boxes; nil:
 // nothing.
 func CheckName(s string) error { return checkName(s) }
 
+// checkName says what is wrong with the name of a project, box or plugin.
 func checkName(s string) error {
 	switch {
 	case s == "":

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		if err == nil {
 			defer os.RemoveAll(dir)
 			var out []byte
-			out, err = exec.Command("go", "build", "-tags", "grpcnotrace", "-o", filepath.Join(dir, "berth"), ".").CombinedOutput()
+			out, err = exec.Command("go", "build", "-tags", "grpcnotrace,urfave_cli_no_docs", "-o", filepath.Join(dir, "berth"), ".").CombinedOutput()
 			os.Stderr.Write(out)
 		}
 		if err == nil {

@@ -41,6 +41,9 @@ func (e *Engine) Access(b *config.Box) (Access, error) {
 // Dial connects to a box. When it cannot, the provider is asked how the box is,
 // since that explains more than a refused connection.
 func (e *Engine) Dial(ctx context.Context, a Access) (*guest.Client, error) {
+	if err := e.Awake(ctx, a); err != nil {
+		return nil, err
+	}
 	client, err := guest.Dial(ctx, guestTarget(a.Record, a.Keys))
 	if err == nil || ctx.Err() != nil {
 		return client, err

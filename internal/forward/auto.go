@@ -93,6 +93,7 @@ func parsePorts(line string) []int {
 func (s *server) reconcile(listening []int) {
 	for name, a := range s.autos {
 		if !slices.Contains(listening, a.guest) {
+			a.stop()
 			a.listener.Close()
 			delete(s.autos, name)
 			s.remove(name)
@@ -115,6 +116,7 @@ type auto struct {
 	rule     Rule
 	guest    int
 	listener net.Listener
+	stop     func() bool // no more closing at the end of the forwarder
 }
 
 // open forwards one port to the same port of the host or, if that is taken,
@@ -133,8 +135,7 @@ func (s *server) open(name string, p int) error {
 	if err != nil {
 		return err
 	}
-	s.autos[name] = &auto{socket.Rule, p, l}
-	context.AfterFunc(s.ctx, func() { l.Close() })
+	s.autos[name] = &auto{socket.Rule, p, l, context.AfterFunc(s.ctx, func() { l.Close() })}
 	r := &route{link: s.link, guest: socket.Rule.Guest}
 	go s.serveStreams(s.ctx, name, l, r.dial)
 	s.add(socket.Rule)

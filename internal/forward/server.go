@@ -176,24 +176,31 @@ func (s *server) remove(name string) {
 
 func (s *server) setLost(yes bool) {
 	s.mu.Lock()
+	changed := s.live.Lost != yes
 	s.live.Lost = yes
 	s.mu.Unlock()
-	s.save()
+	if changed {
+		s.save()
+	}
 }
 
 // setProblem notes why a forward does not work, or that it does.
 func (s *server) setProblem(name string, err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	changed := false
 	s.mu.Lock()
 	for i := range s.live.Ports {
-		if p := &s.live.Ports[i]; p.Name == name {
-			p.Problem = ""
-			if err != nil {
-				p.Problem = err.Error()
-			}
+		if p := &s.live.Ports[i]; p.Name == name && p.Problem != text {
+			p.Problem, changed = text, true
 		}
 	}
 	s.mu.Unlock()
-	s.save()
+	if changed {
+		s.save()
+	}
 }
 
 // save writes what is in force.

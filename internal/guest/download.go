@@ -44,10 +44,7 @@ func (b *box) download(ctx context.Context, src, dst string) error {
 	if !st.IsDir() {
 		dir, name = fileTarget(from, dst)
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(dir)
+	root, err := openRoot(dir)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,11 @@ func (h *Home) EnsureKeys(id string) (Keys, error) {
 	}
 	// The box's id stands for its address, which may change (HostKeyAlias of
 	// ssh_config(5)).
-	return k, renameio.WriteFile(known, []byte(id+" "+k.HostPublic+"\n"), 0o600)
+	text := id + " " + k.HostPublic + "\n"
+	if b, err := os.ReadFile(known); err == nil && string(b) == text {
+		return k, nil
+	}
+	return k, renameio.WriteFile(known, []byte(text), 0o600)
 }
 
 // LoadKeys returns the keys of a box.

@@ -97,7 +97,6 @@ func (u *UI) clear() {
 
 // The colours, as SGR parameters (ECMA-48).
 const (
-	Bold   = "1"
 	Red    = "31;1"
 	Green  = "32"
 	Yellow = "33"

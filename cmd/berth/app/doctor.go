@@ -14,6 +14,7 @@ import (
 	"github.com/berth-dev/berth/config"
 	"github.com/berth-dev/berth/internal/doctor"
 	"github.com/berth-dev/berth/internal/engine"
+	"github.com/berth-dev/berth/internal/ui"
 	"github.com/berth-dev/berth/provider"
 )
 
@@ -114,7 +115,7 @@ func isBroken(sections []doctor.Section) bool {
 // writeExamination writes what was found for people: a line a hop, and under one
 // that is not good what is wrong and what heals it.
 func (d *deps) writeExamination(w io.Writer, sections []doctor.Section) error {
-	colours := map[provider.Verdict]string{provider.Good: "32", provider.Weak: "33", provider.Broken: "31;1", provider.Untried: "2"}
+	colours := map[provider.Verdict]string{provider.Good: ui.Green, provider.Weak: ui.Yellow, provider.Broken: ui.Red, provider.Untried: ui.Faint}
 	count := map[provider.Verdict]int{}
 	var out strings.Builder
 	for _, s := range sections {

@@ -20,7 +20,7 @@ func haltCommand(d *deps) *cli.Command {
 			parallelFlag(),
 		},
 		Action: func(c *cli.Context) error {
-			e, boxes, err := d.existing(c)
+			e, boxes, err := d.existing(c, true)
 			if err != nil {
 				return err
 			}
@@ -30,9 +30,9 @@ func haltCommand(d *deps) *cli.Command {
 }
 
 // existing returns the boxes that a command names, all without names, and says so
-// when there are none.
-func (d *deps) existing(c *cli.Context) (*engine.Engine, []*engine.Existing, error) {
-	e, err := d.engine(true)
+// when there are none. With lenient set problems with the Envfile do not matter.
+func (d *deps) existing(c *cli.Context, lenient bool) (*engine.Engine, []*engine.Existing, error) {
+	e, err := d.engine(lenient)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -59,7 +59,7 @@ func destroyCommand(d *deps) *cli.Command {
 			parallelFlag(),
 		},
 		Action: func(c *cli.Context) error {
-			e, boxes, err := d.existing(c)
+			e, boxes, err := d.existing(c, true)
 			if err != nil {
 				return err
 			}

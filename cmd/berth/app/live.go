@@ -20,16 +20,10 @@ func reloadCommand(d *deps) *cli.Command {
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "stop at once, not gracefully"},
 			&cli.BoolFlag{Name: "no-provision", Usage: "run no provisioning steps"},
+			parallelFlag(),
 		},
 		Action: func(c *cli.Context) error {
-			e, err := d.engine(false)
-			if err != nil {
-				return err
-			}
-			existing, err := e.Existing(c.Args().Slice())
-			if err == nil && len(existing) == 0 {
-				d.ui.Println("no box exists")
-			}
+			e, existing, err := d.existing(c, false)
 			if err != nil || len(existing) == 0 {
 				return err
 			}
@@ -43,8 +37,9 @@ func suspendCommand(d *deps) *cli.Command {
 		Name:      "suspend",
 		Usage:     "freeze boxes: they stay in memory and use no CPU",
 		ArgsUsage: "[NAME...]",
+		Flags:     []cli.Flag{parallelFlag()},
 		Action: func(c *cli.Context) error {
-			e, boxes, err := d.existing(c)
+			e, boxes, err := d.existing(c, true)
 			if err != nil {
 				return err
 			}
@@ -58,8 +53,9 @@ func resumeCommand(d *deps) *cli.Command {
 		Name:      "resume",
 		Usage:     "let suspended boxes go on",
 		ArgsUsage: "[NAME...]",
+		Flags:     []cli.Flag{parallelFlag()},
 		Action: func(c *cli.Context) error {
-			e, boxes, err := d.existing(c)
+			e, boxes, err := d.existing(c, true)
 			if err != nil {
 				return err
 			}

@@ -64,7 +64,7 @@ func manCommands(b *strings.Builder, parent string, commands []*cli.Command) {
 			continue
 		}
 		name := parent + " " + c.Name
-		if len(c.Subcommands) > 0 {
+		if len(c.Subcommands) > 0 && c.Action == nil {
 			manCommands(b, name, c.Subcommands)
 			continue
 		}
@@ -73,6 +73,7 @@ func manCommands(b *strings.Builder, parent string, commands []*cli.Command) {
 			fmt.Fprintf(b, ".PP\n%s\n", roff(c.Description))
 		}
 		manFlags(b, c.Flags)
+		manCommands(b, name, c.Subcommands)
 	}
 }
 

@@ -27,6 +27,9 @@ func portCommand(d *deps) *cli.Command {
 				return err
 			}
 			names, guest := guestPort(c.Args().Slice())
+			if guest != "" && c.Bool("json") {
+				return &usageError{text: "with a port this writes an address and nothing else: leave out the port, or --json"}
+			}
 			all, err := e.Ports(names)
 			switch {
 			case err != nil:

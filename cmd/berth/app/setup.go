@@ -20,6 +20,9 @@ func setupCommand(d *deps) *cli.Command {
 			&cli.BoolFlag{Name: "undo", Usage: "take back what setup has changed"},
 		},
 		Action: func(c *cli.Context) error {
+			if c.Args().Present() { // "setup undo" must not set the host up
+				return &usageError{text: "setup takes no names; --undo takes back what it has changed"}
+			}
 			if err := onlyRoot(); err != nil {
 				return err
 			}
@@ -33,8 +36,9 @@ func setupCommand(d *deps) *cli.Command {
 			return setup.Run(c.Context, o)
 		},
 		Subcommands: []*cli.Command{{
-			Name:  "network",
-			Usage: "make again what a boot has taken away; the host's init runs this",
+			Name:   "network",
+			Hidden: true,
+			Usage:  "make again what a boot has taken away; the host's init runs this",
 			Action: func(*cli.Context) error {
 				if err := onlyRoot(); err != nil {
 					return err

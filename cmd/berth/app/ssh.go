@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"github.com/berth-dev/berth/internal/engine"
@@ -47,9 +48,6 @@ func sshCommand(d *deps) *cli.Command {
 			if err != nil {
 				return err
 			}
-			if err := e.Awake(c.Context, access); err != nil {
-				return err
-			}
 			if c.IsSet("command") {
 				return d.runInBox(c.Context, e, access, c.String("command"), c.Bool("no-tty"))
 			}
@@ -81,6 +79,9 @@ func (d *deps) enter(ctx context.Context, e *engine.Engine, a engine.Access, ext
 			return errors.New("ssh is not installed, so it cannot be given options: install openssh-client")
 		}
 		return d.runInBox(ctx, e, a, "", false)
+	}
+	if err := e.Awake(ctx, a); err != nil {
+		return err
 	}
 	// ssh would only say that the connection was refused, or wait for a minute.
 	conn, err := (&net.Dialer{Timeout: 2 * time.Second}).DialContext(ctx, "tcp", a.Record.SSH.Addr)
@@ -125,9 +126,8 @@ func (d *deps) runInBox(ctx context.Context, e *engine.Engine, a engine.Access, 
 // shellStatus is what a shell would return for such a command.
 func shellStatus(e *provisioner.ExitError) int {
 	const bySignal = 128
-	numbers := map[string]int{"HUP": 1, "INT": 2, "QUIT": 3, "ABRT": 6, "KILL": 9, "SEGV": 11, "PIPE": 13, "TERM": 15}
 	if e.Signal != "" {
-		return bySignal + numbers[e.Signal]
+		return bySignal + int(unix.SignalNum("SIG"+e.Signal))
 	}
 	return e.Status
 }
