@@ -43,6 +43,7 @@ func newHostUser(t *testing.T, letter string) hostUser {
 	name := fmt.Sprintf("berth-test-%d%s", os.Getpid(), letter)
 	testenv.NeedLXC(t)
 	testenv.NeedTool(t, "useradd")
+	testenv.NeedTool(t, "newuidmap")
 	if _, err := user.Lookup(name); err == nil {
 		t.Fatalf("the user %s is there already: remove it (userdel -r %[1]s)", name)
 	}

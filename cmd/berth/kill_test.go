@@ -45,7 +45,11 @@ func newProject(t *testing.T, envfile string) *project {
 		t.Fatal(err)
 	}
 	p.write(envfile)
-	t.Cleanup(func() { p.run("destroy", "-f") })
+	t.Cleanup(func() {
+		if out, err := p.run("destroy", "-f"); err != nil {
+			t.Errorf("destroy at the end: %v\n%s", err, out)
+		}
+	})
 	return p
 }
 

@@ -92,8 +92,11 @@ func TestRootless(t *testing.T) {
 		t.Errorf("what the box's user made belongs to %d:%d, %v; want %d:%d", st.Uid, st.Gid, err, u.uid, u.gid)
 	}
 	checkForward(t, u, dir)
-	for _, command := range []string{"suspend", "resume", "halt", "up", "provision"} {
-		u.run(t, dir, "berth", command)
+	for _, step := range [][2]string{{"suspend", "frozen"}, {"resume", "running"}, {"halt", "stopped"}, {"up", "running"}, {"provision", "running"}} {
+		u.run(t, dir, "berth", step[0])
+		if out := u.run(t, dir, "berth", "status"); !strings.Contains(out, step[1]) {
+			t.Errorf("after %s, boxes are not %s:\n%s", step[0], step[1], out)
+		}
 	}
 	u.run(t, dir, "berth", "destroy", "-f")
 	u.settled(t)
@@ -169,6 +172,11 @@ func TestRootlessTwoUsers(t *testing.T) {
 	}
 	if err := ping(a, "10.179.0.1"); err != nil && ping(a, strings.TrimSuffix(addrs[a.name], ".2")+".1") != nil {
 		t.Errorf("%s reaches nothing at all: %v", a.name, err)
+	}
+	for _, u := range []hostUser{a, b} {
+		if err := ping(u, addrs[u.name]); err != nil {
+			t.Fatalf("%s does not reach its own box at %q: %v", u.name, addrs[u.name], err)
+		}
 	}
 	for _, pair := range [][2]hostUser{{a, b}, {b, a}} {
 		if ping(pair[0], addrs[pair[1].name]) == nil {

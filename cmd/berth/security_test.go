@@ -37,14 +37,19 @@ func attacks(data, secret, other, project, disk, mark string) []attack {
 	major, minor, _ := strings.Cut(disk, ":")
 	node := "rm -f /tmp/node-of-disk; mknod /tmp/node-of-disk b " + major + " " + minor + " && "
 	dir, base := "/work", filepath.Base(project)
-	return []attack{
+	var onDisk []attack
+	if disk != "" {
+		onDisk = []attack{
+			{"read the host's disk", node + "head -c1 /tmp/node-of-disk; s=$?; rm -f /tmp/node-of-disk; exit $s", node + "rm /tmp/node-of-disk"},
+			{"mount the host's disk", node + "mount -o ro /tmp/node-of-disk /mnt", "-"},
+		}
+	}
+	return append(onDisk, []attack{
 		{"list the data home", "ls " + data, ""},
 		{"read the data home", "cat " + secret, ""},
 		{"read the data home by way of the first process", "cat /proc/1/root" + secret, "cat " + secret},
 		{"read another box's disk", "ls " + other, ""},
 		{"read the data home from above the project", fmt.Sprintf("ls %s/../%s/Envfile", dir, base), fmt.Sprintf("ls %s/../%s/Envfile", project, base)},
-		{"read the host's disk", node + "head -c1 /tmp/node-of-disk; s=$?; rm -f /tmp/node-of-disk; exit $s", node + "rm /tmp/node-of-disk"},
-		{"mount the host's disk", node + "mount -o ro /tmp/node-of-disk /mnt", "-"},
 		{"mount the host's disk by its type", "for t in ext4 xfs btrfs; do mount -t $t -o ro /dev/root /mnt && exit 0; done; exit 1", "-"},
 		{"press a magic key", "echo h >/proc/sysrq-trigger", "test ! -e /proc/sysrq-trigger || echo h >/proc/sysrq-trigger"},
 		{"load a module", initModule, ""},
@@ -63,7 +68,7 @@ func attacks(data, secret, other, project, disk, mark string) []attack {
 		{"write to the kernel's log of the host", "echo x >/sys/kernel/profiling", "-"},
 		{"enter the host's namespaces", "nsenter -t 1 -m -n -i -u -p true && ls " + data, "-"},
 		{"change the clock", "date -s @$(date +%s)", "-"},
-	}
+	}...)
 }
 
 // hostProcess runs on the host with a word in its command line that is nowhere
@@ -79,7 +84,8 @@ func hostProcess(t *testing.T) (mark string) {
 	return "sleep " + seconds
 }
 
-// diskOfHost returns the "major:minor" of a disk of the host that root can read.
+// diskOfHost returns the "major:minor" of a disk of the host that root can read,
+// and nothing on a host that has none.
 func diskOfHost(t *testing.T) string {
 	t.Helper()
 	disks, _ := filepath.Glob("/sys/block/*/dev")
@@ -90,7 +96,7 @@ func diskOfHost(t *testing.T) string {
 			return strings.TrimSpace(string(b))
 		}
 	}
-	t.Skip("this host has no disk")
+	t.Log("this host has no disk to attack")
 	return ""
 }
 
@@ -100,11 +106,16 @@ func resist(t *testing.T, all []attack, inBox func(command string) (string, erro
 	if out, err := inBox("sudo id -u"); err != nil || strings.TrimSpace(out) != "0" {
 		t.Fatalf("the box cannot be attacked: %q, %v", out, err)
 	}
+	if out, err := inBox("sudo sh -c 'echo >/tmp/control && mv /tmp/control /tmp/controlled && rm /tmp/controlled'"); err != nil {
+		t.Fatalf("the box's root can do nothing at all: %s, %v", out, err)
+	}
 	for _, a := range all {
 		if out, err := inBox("sudo sh -c " + quote(a.command)); err == nil {
 			t.Errorf("the box's root can %s: %s", a.name, out)
 		} else if !strings.Contains(err.Error(), "exit status") {
 			t.Errorf("%s: the box did not answer: %v", a.name, err)
+		} else if status := exitStatus(err); status == 126 || status == 127 {
+			t.Errorf("%s: the box has no such program: %s", a.name, out)
 		}
 		control := a.onHost
 		if control == "" {

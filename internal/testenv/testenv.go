@@ -55,7 +55,7 @@ func listed(variable, name string) bool {
 }
 
 // Has tells whether the machine has what is named "root", "lxc", "sshd", "net",
-// "nft", "nsenter", "iptables-nft", "iptables-legacy", "sudo", "useradd" or "bash",
+// "nft", "nsenter", "iptables-nft", "iptables-legacy", "sudo", "useradd", "newuidmap" or "bash",
 // and what
 // is missing if not.
 func Has(name string) (ok bool, reason string) {
@@ -79,7 +79,7 @@ func Has(name string) (ok bool, reason string) {
 		}
 	case "net":
 		return hasNet()
-	case "sudo", "bash", "useradd", "nft", "nsenter", "iptables-nft", "iptables-legacy":
+	case "sudo", "bash", "useradd", "newuidmap", "nft", "nsenter", "iptables-nft", "iptables-legacy":
 		if _, err := exec.LookPath(name); err != nil {
 			return false, name + " not found"
 		}

@@ -184,6 +184,11 @@ func TestRealRestoreKilled(t *testing.T) {
 	}
 	stop()
 	whole, _ := killed(t, p, 0, "restore", spec.ID, "old")
+	start()
+	if got := seen(); got != "300 old" {
+		t.Fatalf("restored in peace, the box has %q", got)
+	}
+	stop()
 	const moments = 20
 	outcomes := map[string]int{}
 	for i := range moments {

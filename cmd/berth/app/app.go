@@ -115,6 +115,9 @@ func noCommand(c *cli.Context) error {
 		return cli.ShowAppHelp(c)
 	}
 	name := c.Args().First()
+	if name == "help" {
+		return cli.ShowAppHelp(c)
+	}
 	text := fmt.Sprintf("there is no command %q", name)
 	if near := cli.SuggestCommand(c.App.Commands, name); near != "" {
 		text += ". " + near

@@ -86,7 +86,7 @@ func (d *deps) lookAround(ctx context.Context, e *engine.Engine, a engine.Access
 }
 
 func parallelFlag() cli.Flag {
-	return &cli.IntFlag{Name: "parallel", Usage: "work on `N` boxes at once, 1 for one after the other (default: up to 10)"}
+	return &cli.IntFlag{Name: "parallel", Usage: "work on `N` boxes at once, 1 for one after the other", DefaultText: "up to 10"}
 }
 
 // parallel returns how many boxes are worked on at once, 0 for the default.
