@@ -97,6 +97,10 @@ func (c cgroups) parse(text, name string) map[string]string {
 // where a session or service has its cgroup, and in the cgroups above. It needs no
 // process of the box.
 func findCgroups(name string, above ...string) ([]string, error) {
+	return findNamed([]string{name}, above)
+}
+
+func findNamed(names, above []string) ([]string, error) {
 	all, err := mounts()
 	if err != nil {
 		return nil, err
@@ -118,9 +122,11 @@ func findCgroups(name string, above ...string) ([]string, error) {
 			continue
 		}
 		for _, parent := range parents {
-			dir := filepath.Join(m.point, parent, name)
-			if _, err := os.Stat(dir); err == nil && !slices.Contains(found, dir) {
-				found = append(found, dir)
+			for _, name := range names {
+				dir := filepath.Join(m.point, parent, name)
+				if _, err := os.Stat(dir); err == nil && !slices.Contains(found, dir) {
+					found = append(found, dir)
+				}
 			}
 		}
 	}

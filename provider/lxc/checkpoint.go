@@ -19,12 +19,16 @@ import (
 // it has in one layer over those that it was made from.
 const maxLayers = 60
 
-var keyForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+var keyForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
+
+const maxKey = 64
+
+func isKey(key string) bool { return len(key) <= maxKey && keyForm.MatchString(key) }
 
 // Checkpoint keeps the box's disk: what its upper folder has beyond its last
 // checkpoint becomes a layer over that one's.
 func (p *lxcProvider) Checkpoint(ctx context.Context, id, key string, report provider.Report) error {
-	if !keyForm.MatchString(key) {
+	if !isKey(key) {
 		return fmt.Errorf("keep box %s: the key %q is not made of a-z, 0-9 and '-'", id, key)
 	}
 	r, pid, err := p.keepable(ctx, id)

@@ -123,7 +123,7 @@ func (s store) haveLayers(layers []string) error {
 // loadCheckpoint returns a checkpoint whose layers are as they were made.
 func (s store) loadCheckpoint(ctx context.Context, key string) (checkpoint, error) {
 	var c checkpoint
-	if !keyForm.MatchString(key) {
+	if !isKey(key) {
 		return c, fmt.Errorf("%w: %q", provider.ErrNoCheckpoint, key)
 	}
 	if err := readRecord(s.checkpointFile(key), &c); errors.Is(err, fs.ErrNotExist) {
@@ -175,7 +175,7 @@ func (s store) listCheckpoints() ([]checkpoint, error) {
 	for _, e := range entries {
 		key, ok := strings.CutSuffix(e.Name(), ".json")
 		var c checkpoint
-		if !ok || !keyForm.MatchString(key) || readRecord(s.checkpointFile(key), &c) != nil || len(c.Layers) == 0 {
+		if !ok || !isKey(key) || readRecord(s.checkpointFile(key), &c) != nil || len(c.Layers) == 0 {
 			continue
 		}
 		c.Key = key
@@ -222,7 +222,7 @@ func (p *lxcProvider) RemoveCheckpoint(ctx context.Context, key string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if !keyForm.MatchString(key) {
+	if !isKey(key) {
 		return fmt.Errorf("%w: %q", provider.ErrNoCheckpoint, key)
 	}
 	unlock, err := p.store.lockKept()

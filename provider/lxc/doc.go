@@ -4,8 +4,9 @@
 // shows).
 //
 // Disk: an image is a layer, an immutable directory tree with canonical ids.
-// A box is an overlay of its own upper folder over its layers, all of them
-// idmapped to the box's own range of ids, mounted in a mount namespace that
+// A box is an overlay of its own upper folder over its layers, for root's boxes
+// idmapped to the box's own range of ids (a user's boxes share the user's, see
+// docs/rootless.md), mounted in a mount namespace that
 // only the box's LXC monitor and the box itself live in (see launch.go). The
 // host's mount table never shows it, and when the box dies nothing is left.
 //

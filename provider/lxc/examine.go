@@ -56,16 +56,11 @@ func (checkedHost) MapIDs(ctx context.Context, dir string) error {
 		return err
 	}
 	defer userns.Close()
-	fd, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	fd, err := cloneMapped(dir, userns, 0)
 	if err != nil {
-		return fmt.Errorf("clone the mount of %s: %w", dir, err)
+		return err
 	}
-	defer unix.Close(fd)
-	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(userns.Fd())}
-	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err != nil {
-		return fmt.Errorf("map the ids of %s: %w", dir, err)
-	}
-	return nil
+	return unix.Close(fd)
 }
 
 // Unprepared says what of `berth setup` is missing for a user.

@@ -187,23 +187,11 @@ func stageTools(program string) error {
 // id moved into the user namespace, if there is one (mount_setattr(2), "ID-mapped
 // mounts").
 func mountMapped(dir, at string, userns *os.File, attrs uint64) error {
-	fd, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	fd, err := cloneMapped(dir, userns, attrs)
 	if err != nil {
-		return fmt.Errorf("clone the mount of %s: %w", dir, err)
+		return err
 	}
 	defer unix.Close(fd)
-	attr := unix.MountAttr{Attr_set: attrs}
-	if userns != nil {
-		attr.Attr_set |= unix.MOUNT_ATTR_IDMAP
-		attr.Userns_fd = uint64(userns.Fd())
-	}
-	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err != nil {
-		if errors.Is(err, unix.EINVAL) {
-			return fmt.Errorf("map the ids of %s: its filesystem (%s) cannot be idmapped; "+
-				"put the data folder on ext4, xfs or btrfs with $BERTH_HOME: %w", dir, filesystem(dir), err)
-		}
-		return fmt.Errorf("map the ids of %s: %w", dir, err)
-	}
 	if err := os.Mkdir(at, 0o755); err != nil {
 		return err
 	}
@@ -211,6 +199,28 @@ func mountMapped(dir, at string, userns *os.File, attrs uint64) error {
 		return fmt.Errorf("mount %s on %s: %w", dir, at, err)
 	}
 	return nil
+}
+
+// cloneMapped makes the clone that mountMapped mounts, attached nowhere yet.
+func cloneMapped(dir string, userns *os.File, attrs uint64) (fd int, err error) {
+	fd, err = unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("clone the mount of %s: %w", dir, err)
+	}
+	attr := unix.MountAttr{Attr_set: attrs}
+	if userns != nil {
+		attr.Attr_set |= unix.MOUNT_ATTR_IDMAP
+		attr.Userns_fd = uint64(userns.Fd())
+	}
+	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err != nil {
+		unix.Close(fd)
+		if errors.Is(err, unix.EINVAL) {
+			return -1, fmt.Errorf("map the ids of %s: its filesystem (%s) cannot be idmapped; "+
+				"put the data folder on ext4, xfs or btrfs with $BERTH_HOME: %w", dir, filesystem(dir), err)
+		}
+		return -1, fmt.Errorf("map the ids of %s: %w", dir, err)
+	}
+	return fd, nil
 }
 
 // mountOverlay mounts the box's root filesystem as the box's root: overlayfs

@@ -16,7 +16,9 @@ import (
 const localPrefix = "local:"
 
 // localForm keeps them usable as names of files.
-var localForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+var localForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
+
+const maxLocal = 63
 
 // localRule says so.
 const localRule = "after local: come small letters, digits, '.', '_' and '-', at most 63, a letter or digit first"
@@ -37,7 +39,7 @@ func (p *lxcProvider) imagePath(name string) (string, error) {
 
 func (s store) localFile(name string) (string, error) {
 	short := strings.TrimPrefix(name, localPrefix)
-	if !localForm.MatchString(short) {
+	if len(short) > maxLocal || !localForm.MatchString(short) {
 		return "", &provider.ArgError{Arg: "box.image", Err: fmt.Errorf(
 			"%w: %q is no name of an imported image: %s", provider.ErrImage, name, localRule)}
 	}

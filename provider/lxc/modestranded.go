@@ -13,10 +13,10 @@ type strandedMode struct{}
 // errStranded is what all but Check say; that comes first and knows more.
 var errStranded = errors.New("this user's boxes cannot be made or used on this host yet" + fixSetup)
 
-func (strandedMode) check(context.Context, store) []string {
+func (strandedMode) check(ctx context.Context, _ store) []string {
 	ids, err := ownIDs()
 	if err == nil {
-		cmd, done, e := inUserNamespace(context.Background(), ids, "true")
+		cmd, done, e := inUserNamespace(ctx, ids, "true")
 		if err = e; err == nil {
 			err = runTool(cmd)
 			done()

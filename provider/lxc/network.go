@@ -2,7 +2,6 @@ package lxc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -62,17 +61,11 @@ func (n network) usable(a netip.Addr) bool {
 // loadNetwork returns the recorded network, or false when there is none.
 func (s store) loadNetwork() (network, bool, error) {
 	var n network
-	b, err := os.ReadFile(s.networkFile())
+	err := readRecord(s.networkFile(), &n)
 	if errors.Is(err, fs.ErrNotExist) {
 		return n, false, nil
 	}
-	if err == nil {
-		err = json.Unmarshal(b, &n)
-	}
-	if err != nil {
-		return n, false, fmt.Errorf("read %s: %w", s.networkFile(), err)
-	}
-	return n, true, nil
+	return n, err == nil, err
 }
 
 // ensureNetwork returns the network, choosing and making what is missing. After

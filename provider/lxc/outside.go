@@ -120,7 +120,7 @@ func enter(ids userIDs) (status int, err error) {
 		return 0, fmt.Errorf("start the plugin in a user namespace: %w", err)
 	}
 	theirs.Close()
-	go (&outside{ids: ids, self: self}).serve(conn)
+	go (&outside{self: self}).serve(conn)
 	_ = cmd.Wait() // its status says all
 	return cmd.ProcessState.ExitCode(), nil
 }

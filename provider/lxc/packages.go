@@ -85,7 +85,7 @@ func parsePackages(text []byte) []provider.Package {
 
 // signedBy is what mmdebstrap puts into sources.list on hosts whose own apt does
 // not know Debian's keys. A box knows them.
-var signedBy = regexp.MustCompile(`(?m)^(deb) \[signed-by=[^\]]*\] `)
+const signedBy = `(?m)^(deb) \[signed-by=[^\]]*\] `
 
 // sameSources makes sources.list the same whatever the host's apt knows.
 func sameSources(root *os.Root) error {
@@ -97,7 +97,7 @@ func sameSources(root *os.Root) error {
 	if err != nil {
 		return err
 	}
-	return writeIn(root, name, signedBy.ReplaceAllString(string(text), "$1 "), 0o644)
+	return writeIn(root, name, regexp.MustCompile(signedBy).ReplaceAllString(string(text), "$1 "), 0o644)
 }
 
 // FetchImage builds the image, if the store has none.

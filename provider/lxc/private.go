@@ -3,12 +3,9 @@ package lxc
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 )
@@ -114,17 +111,11 @@ func hashOf(parts ...string) uint64 {
 // loadPrivate returns the network of a bridge, or false when there is none.
 func (s store) loadPrivate(bridge string) (private, bool, error) {
 	var p private
-	b, err := os.ReadFile(s.privateFile(bridge, "json"))
+	err := readRecord(s.privateFile(bridge, "json"), &p)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, false, nil
 	}
-	if err == nil {
-		err = json.Unmarshal(b, &p)
-	}
-	if err != nil {
-		return p, false, fmt.Errorf("read %s: %w", s.privateFile(bridge, "json"), err)
-	}
-	return p, true, nil
+	return p, err == nil, err
 }
 
 // privates returns all private networks of the data folder.

@@ -84,11 +84,13 @@ func (b barrier) fix(bridge string) string {
 // own program can read.
 const legacyTable = "iptables-legacy filter"
 
+var families = map[string]nftables.TableFamily{"inet": nftables.TableFamilyINet, "ip": nftables.TableFamilyIPv4}
+
 // barriers returns the chains of others that may drop what a box sends.
 func barriers() ([]barrier, error) {
 	var found []barrier
-	for family, name := range map[nftables.TableFamily]string{nftables.TableFamilyINet: "inet", nftables.TableFamilyIPv4: "ip"} {
-		all, err := chains(family)
+	for _, name := range []string{"inet", "ip"} {
+		all, err := chains(families[name])
 		if err != nil {
 			return nil, err
 		}

@@ -56,15 +56,7 @@ func (p *lxcProvider) killer(waited time.Duration) func(pid int) {
 // boxCgroups returns the cgroups that are still there; above says where else they
 // may be.
 func boxCgroups(id string, above ...string) ([]string, error) {
-	var all []string
-	for _, name := range []string{payloadCgroup(id), monitorCgroup(id), pivotCgroup(id)} {
-		dirs, err := findCgroups(name, above...)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, dirs...)
-	}
-	return all, nil
+	return findNamed([]string{payloadCgroup(id), monitorCgroup(id), pivotCgroup(id)}, above)
 }
 
 // clearCgroups removes the cgroups, once nothing is in any of them, and reports
@@ -131,7 +123,7 @@ func removeLinks(id string) error {
 
 // sweep removes the files of boxes that are gone. The store's lock must be held.
 func (s store) sweep() error {
-	leftovers, err := filepath.Glob(filepath.Join(s.boxes(), ".gone-*"))
+	leftovers, err := filepath.Glob(filepath.Join(s.boxes(), goneName+"*"))
 	if err != nil {
 		return err
 	}
@@ -179,7 +171,7 @@ func Leftovers(dataDir, id string) ([]string, error) {
 	if _, err := os.Lstat(s.box(id)); err == nil {
 		add("files", s.box(id))
 	}
-	gone, _ := filepath.Glob(filepath.Join(s.boxes(), ".gone-*"))
+	gone, _ := filepath.Glob(filepath.Join(s.boxes(), goneName+"*"))
 	for _, g := range gone {
 		add("files", g)
 	}

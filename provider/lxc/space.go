@@ -151,7 +151,9 @@ func (c *counter) folder(fd int) error {
 		}
 		c.size += st.Blocks * 512
 		if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-			c.seen[st.Ino] = st.Nlink > 1
+			if st.Nlink > 1 {
+				c.seen[st.Ino] = true
+			}
 			continue
 		}
 		sub, err := unix.Openat(fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)

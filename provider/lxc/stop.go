@@ -45,7 +45,7 @@ func (p *lxcProvider) Stop(ctx context.Context, id string, grace time.Duration, 
 // Destroy removes the box and everything it has on the host. The record goes
 // last, so a Destroy that was killed is finished by the next.
 func (p *lxcProvider) Destroy(ctx context.Context, id string, report provider.Report) error {
-	if !idForm.MatchString(id) {
+	if !isID(id) {
 		return fmt.Errorf("destroy box %q: %w", id, provider.ErrNotFound)
 	}
 	r, loadErr := p.store.load(id)
@@ -67,21 +67,33 @@ func (p *lxcProvider) Destroy(ctx context.Context, id string, report provider.Re
 
 // remove gives the leases back and removes the files.
 func (p *lxcProvider) remove(id string) error {
+	gone, err := p.release(id)
+	if err != nil {
+		return fmt.Errorf("destroy box %s: %w", id, err)
+	}
+	// Without the lock, which others want that start: a disk can have many files.
+	if err := os.RemoveAll(gone); err != nil {
+		return fmt.Errorf("remove the files of a destroyed box: %w", err)
+	}
+	return p.store.releaseKept()
+}
+
+// release gives the leases back and returns where the box's files are now.
+func (p *lxcProvider) release(id string) (gone string, err error) {
 	unlock, err := p.store.lock()
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer unlock()
-	gone, err := os.MkdirTemp(p.store.boxes(), ".gone-*")
-	if err != nil {
-		return err
+	if err := p.store.sweep(); err != nil {
+		return "", err
+	}
+	if gone, err = os.MkdirTemp(p.store.boxes(), goneName+"*"); err != nil {
+		return "", err
 	}
 	// Renaming the whole folder drops record and leases at one stroke.
 	if err := os.Rename(p.store.box(id), filepath.Join(gone, id)); err != nil {
-		return fmt.Errorf("destroy box %s: %w", id, err)
+		return "", err
 	}
-	if err := errors.Join(p.mode.leave(p.store), p.mode.release(p.store)); err != nil {
-		return fmt.Errorf("destroy box %s: %w", id, err)
-	}
-	return errors.Join(p.store.sweep(), p.store.releaseKept())
+	return gone, errors.Join(p.mode.leave(p.store), p.mode.release(p.store))
 }

@@ -57,6 +57,9 @@ func serveLinks(ctx context.Context, order bootOrder) (*linkServer, error) {
 	s.path = filepath.Join(dir, "links"+strconv.Itoa(os.Getpid()))
 	l, err := net.Listen("unix", s.path)
 	if err != nil {
+		if s.dir != "" {
+			_ = os.RemoveAll(s.dir)
+		}
 		return nil, fmt.Errorf("listen for LXC's hook: %w", err)
 	}
 	s.listener = l

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,11 +30,20 @@ func newUserMode() mode {
 	if err != nil {
 		return strandedMode{}
 	}
-	// LXC's tools look for a box's v1 cgroups below their own.
-	for _, dir := range userCgroups(uid) {
-		_ = moveInto(dir) // a tool that then fails says so
-	}
+	joinUserCgroups(uid)
 	return userMode{uid}
+}
+
+var joined sync.Once
+
+// joinUserCgroups moves this process, once, to where LXC's tools look for a box's
+// v1 cgroups: below their own.
+func joinUserCgroups(uid int) {
+	joined.Do(func() {
+		for _, dir := range userCgroups(uid) {
+			_ = moveInto(dir) // a tool that then fails says so
+		}
+	})
 }
 
 // ask has the process outside do something.
@@ -143,7 +153,6 @@ func (m userMode) above(s store, id string) []string {
 
 // outside is the process outside.
 type outside struct {
-	ids  userIDs
 	self string // this program
 }
 

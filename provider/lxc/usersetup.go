@@ -204,7 +204,7 @@ func begun() []expr.Any {
 
 // InUse returns the user's bridges that have something connected.
 func (u UserNetwork) InUse() ([]string, error) {
-	links, err := netlink.LinkList()
+	links, err := dump(netlink.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list network links: %w", err)
 	}
