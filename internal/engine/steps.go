@@ -44,20 +44,20 @@ func (e *Engine) settleSteps(ctx context.Context, t *target, o UpOptions, client
 // dueSteps returns the steps that up runs, and the one at which an earlier run
 // failed or was interrupted, if any.
 func (t *target) dueSteps() (due []*step, resumed *step) {
-	for _, s := range t.steps {
+	c := t.choose(func(s *step) bool {
 		r := t.record.Step(s.block.ID())
 		switch {
 		case s.block.Run == "always":
-			due = append(due, s)
+			return true
 		case s.block.Run == "never" || t.record.Provisioned || r != nil && r.Status == state.StepDone:
-		default:
-			if r != nil && resumed == nil {
-				resumed = s
-			}
-			due = append(due, s)
+			return false
 		}
-	}
-	return due, resumed
+		if r != nil && resumed == nil {
+			resumed = s
+		}
+		return true
+	})
+	return c.of(t.steps), resumed
 }
 
 // changedSteps returns the titles of steps that would run differently than they
