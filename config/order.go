@@ -129,7 +129,7 @@ func copies(steps []*Provisioner, root *Provisioner) []*Provisioner {
 	var out []*Provisioner
 	for _, p := range steps {
 		c := *p
-		c.id = p.id + "@" + root.id
+		c.id, c.Personal = p.id+"@"+root.id, p.Personal || root.Personal
 		out = append(out, &c)
 	}
 	return tied(out, root)

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -23,6 +24,11 @@ type Provisioner struct {
 	// before or after it, whenever that runs. Both are empty for one of which only
 	// its own Run decides.
 	Before, After string
+
+	// Foreign says why the arguments can differ between users of the project, or
+	// are secret; empty: they come from the Envfile and the project's files alone.
+	Foreign  string
+	Personal bool // its block, or the one it stands at, is not in the project's Envfile
 
 	id        string
 	nameRange hcl.Range
@@ -74,6 +80,7 @@ func (d *decoder) decodeProvisioner(b *Box, block *hcl.Block) {
 	}
 	d.inStep(func() { d.checkPluginBody(rest) })
 	p.uses = d.usesOf(rest)
+	p.Foreign, p.Personal = d.foreignInBody(rest), p.DeclRange.Filename != d.project
 	b.Provisioners = append(b.Provisioners, p)
 }
 
@@ -95,9 +102,21 @@ func (d *decoder) checkProvisioners(b *Box) {
 	b.Provisioners = d.ordered(b, named)
 }
 
+// assignIDs numbers the project's own steps first, so that they are called the
+// same for all its users.
 func assignIDs(steps []*Provisioner, named map[string]*Provisioner) {
 	next := map[string]int{}
-	for _, p := range steps {
+	ownFirst := slices.Clone(steps)
+	slices.SortStableFunc(ownFirst, func(a, b *Provisioner) int {
+		switch {
+		case a.Personal == b.Personal:
+			return 0
+		case b.Personal:
+			return -1
+		}
+		return 1
+	})
+	for _, p := range ownFirst {
 		if p.id = p.Name; p.id != "" {
 			continue
 		}

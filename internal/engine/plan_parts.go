@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-dev/berth/internal/forward"
 	"github.com/berth-dev/berth/internal/state"
+	"github.com/berth-dev/berth/internal/ui"
 )
 
 // resolveSome decodes steps that use other boxes' values as far as those are up.
@@ -78,24 +79,30 @@ func whyChanged(s *step, r *state.Step) string {
 	if s.args == nil || s.hash == r.Hash {
 		return "" // its values come from boxes that are not up, or are the same
 	}
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(s.parts)) {
-		switch before, known := r.Parts[name]; {
-		case !known && len(r.Parts) > 0:
-			parts = append(parts, name+" is new")
-		case known && before != s.parts[name]:
-			parts = append(parts, name)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(r.Parts)) {
-		if _, still := s.parts[name]; !still {
-			parts = append(parts, name+" is gone")
-		}
-	}
-	if len(parts) == 0 {
+	parts := changedParts(r.Parts, s.parts)
+	if len(parts) == 0 || len(r.Parts) == 0 { // by a Berth that kept none
 		return "it has changed since it ran"
 	}
 	return "changed since it ran: " + strings.Join(parts, ", ")
+}
+
+// changedParts names the arguments and files of a step whose hashes differ.
+func changedParts(before, now map[string]string) []string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		switch was, known := before[name]; {
+		case !known:
+			parts = append(parts, name+" is new")
+		case was != now[name]:
+			parts = append(parts, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		if _, still := now[name]; !still {
+			parts = append(parts, fmt.Sprintf("%s is gone", ui.Printable(name, false)))
+		}
+	}
+	return parts
 }
 
 // planForwards tells how the forwards of a running box change.

@@ -61,11 +61,11 @@ func (t *target) dueSteps() (due []*step, resumed *step) {
 }
 
 // changedSteps returns the titles of steps that would run differently than they
-// last did, or have never run.
+// last did, or have never run, as far as their arguments are known.
 func (t *target) changedSteps() []string {
 	var titles []string
 	for _, s := range t.steps {
-		if s.block.Run == "once" && t.differs(s) {
+		if s.block.Run == "once" && s.args != nil && t.differs(s) {
 			titles = append(titles, s.title())
 		}
 	}
