@@ -1,8 +1,6 @@
 package config
 
 import (
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -11,8 +9,18 @@ import (
 
 // A value is foreign when it can differ between users of a project, or must not
 // be told from a hash: then Envfile.lock cannot speak of it. foreign holds what
-// is, by names such as "var.token", and why.
+// is, by names such as "var.token", and why; "var." stands for any of them.
 type foreign map[string]string
+
+func (f foreign) add(root, name, why string) {
+	if why == "" {
+		return
+	}
+	f[root+"."+name] = why
+	if f[root+"."] == "" {
+		f[root+"."] = why
+	}
+}
 
 func setOutside(name string) string { return "it uses " + name + ", which is set outside the Envfile" }
 
@@ -53,10 +61,8 @@ func (d *decoder) foreignIn(expr hcl.Expression) string {
 		case "count", "each":
 			name = ""
 		}
-		for _, key := range slices.Sorted(maps.Keys(d.foreign)) {
-			if key == root+"."+name || name == "" && strings.HasPrefix(key, root+".") {
-				return d.foreign[key]
-			}
+		if why := d.foreign[root+"."+name]; why != "" {
+			return why
 		}
 	}
 	why := ""

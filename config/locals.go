@@ -114,9 +114,7 @@ func (r *localResolver) resolve(name string) {
 	if !usable {
 		return
 	}
-	if why := r.d.foreignLocal(l); why != "" {
-		r.d.foreign["local."+name] = why
-	}
+	r.d.foreign.add("local", name, r.d.foreignLocal(l))
 	if v, ok := r.d.evalIn(l.attr.Expr, withVar(r.d.ctx, "local", ready)); ok {
 		l.value = v
 	}

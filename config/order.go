@@ -51,8 +51,9 @@ func (d *decoder) decodeReference(attrs hcl.Attributes) *reference {
 
 // ordered returns a box's steps in the order in which they run. Those with
 // neither before nor after, the roots, run as they are written; around each of
-// them those that name it, and around these those for "each".
-func (d *decoder) ordered(b *Box, named map[string]*Provisioner) []*Provisioner {
+// them those that name it, and around these those for "each". names are what
+// before and after can say.
+func (d *decoder) ordered(b *Box, named map[string]*Provisioner, names []string) []*Provisioner {
 	var roots []*Provisioner
 	var all, each neighbours
 	of := map[*Provisioner]*neighbours{}
@@ -60,7 +61,7 @@ func (d *decoder) ordered(b *Box, named map[string]*Provisioner) []*Provisioner 
 		of[p] = &neighbours{}
 	}
 	for _, p := range b.Provisioners {
-		switch root := d.rootOf(p, named); {
+		switch root := d.rootOf(p, named, names); {
 		case p.ref == nil:
 			roots = append(roots, p)
 		case root != nil:
@@ -89,7 +90,7 @@ func (d *decoder) ordered(b *Box, named map[string]*Provisioner) []*Provisioner 
 
 // rootOf returns the step that before or after of p names; nil when they name
 // none, or none that they can, which it reports.
-func (d *decoder) rootOf(p *Provisioner, named map[string]*Provisioner) *Provisioner {
+func (d *decoder) rootOf(p *Provisioner, named map[string]*Provisioner, names []string) *Provisioner {
 	if p.ref == nil || p.ref.to == "" {
 		return nil
 	}
@@ -103,7 +104,7 @@ func (d *decoder) rootOf(p *Provisioner, named map[string]*Provisioner) *Provisi
 		}
 		return nil
 	case root == nil:
-		d.failValue(attr.Expr, "Unknown provisioner", "The box has no provisioner named %s.%s", quoted(to), didYouMean(to, stepNames(named)))
+		d.failValue(attr.Expr, "Unknown provisioner", "The box has no provisioner named %s.%s", quoted(to), didYouMean(to, names))
 		return nil
 	case root == p:
 		d.failValue(attr.Expr, "Cycle", "The provisioner %q cannot run %s itself.", to, attr.Name)
@@ -114,14 +115,6 @@ func (d *decoder) rootOf(p *Provisioner, named map[string]*Provisioner) *Provisi
 		return nil
 	}
 	return root
-}
-
-func stepNames(named map[string]*Provisioner) []string {
-	names := []string{"all", "each"}
-	for name := range named {
-		names = append(names, name)
-	}
-	return names
 }
 
 // copies returns a copy of each step for its place beside root.

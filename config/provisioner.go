@@ -88,6 +88,7 @@ func (d *decoder) decodeProvisioner(b *Box, block *hcl.Block) {
 // the steps into the order in which they run.
 func (d *decoder) checkProvisioners(b *Box) {
 	named := map[string]*Provisioner{}
+	names := []string{"all", "each"}
 	for _, p := range b.Provisioners {
 		if p.Name == "" {
 			continue
@@ -97,9 +98,10 @@ func (d *decoder) checkProvisioners(b *Box) {
 			continue
 		}
 		named[p.Name] = p
+		names = append(names, p.Name)
 	}
 	assignIDs(b.Provisioners, named)
-	b.Provisioners = d.ordered(b, named)
+	b.Provisioners = d.ordered(b, named, names)
 }
 
 // assignIDs numbers the project's own steps first, so that they are called the

@@ -190,9 +190,7 @@ func (d *decoder) within(g *boxGroup, i *instance, f func()) {
 	ctx, open := d.ctx, d.plain
 	d.ctx, d.plain = withVar(d.ctx, repeatVar(g.repeat), vars), withVar(d.plain, repeatVar(g.repeat), plain)
 	d.scope.repeat = g.repeat
-	if g.foreign != "" {
-		d.foreign[repeatVar(g.repeat)+"."] = g.foreign
-	}
+	d.foreign.add(repeatVar(g.repeat), "", g.foreign)
 	f()
 	delete(d.foreign, repeatVar(g.repeat)+".")
 	d.ctx, d.plain = ctx, open

@@ -40,9 +40,7 @@ func (d *decoder) decodeVariables(blocks []declaration) {
 		if marked[name] = plain[name]; vars[name].sensitive {
 			marked[name] = plain[name].Mark(secretMark{})
 		}
-		if why := d.foreignVariable(vars[name]); why != "" {
-			d.foreign["var."+name] = why
-		}
+		d.foreign.add("var", name, d.foreignVariable(vars[name]))
 	}
 	d.ctx, d.plain = withVar(d.ctx, "var", marked), withVar(d.plain, "var", plain)
 
