@@ -60,7 +60,7 @@ var changes = []string{
 }
 
 // killedAtChanges does a call in another process again and again, and kills it as it
-// is about to make a change: the first of each kind, the third, the ninth and so on,
+// is about to make a change: the first of each kind, the second, the fourth and so on,
 // until it comes to its end. Each time is between before and after, which gets
 // what to call that moment. Calls that came to their end are counted, since a
 // test in which none did, or none was killed, tests nothing.
@@ -69,7 +69,7 @@ func killedAtChanges(t *testing.T, p *lxcProvider, words []string, before func()
 	testenv.NeedTool(t, "strace")
 	whole, cut := 0, 0
 	for _, change := range changes {
-		for n := 1; ; n *= 3 {
+		for n := 1; ; n *= 2 {
 			before()
 			// strace(1) counts for each thread, so the n-th may come a little later.
 			cmd := exec.Command("strace", "-f", "-qq", "-o", os.DevNull, "-e", "trace="+change,
