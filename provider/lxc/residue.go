@@ -29,7 +29,7 @@ func (p *lxcProvider) settle(ctx context.Context, id string) error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for begin := time.Now(); ; {
-		dirs, err := boxCgroups(id, p.mode.above(p.store, id)...)
+		dirs, err := p.store.boxCgroups(id)
 		if err != nil {
 			return err
 		}
@@ -53,10 +53,9 @@ func (p *lxcProvider) killer(waited time.Duration) func(pid int) {
 	return p.mode.kill
 }
 
-// boxCgroups returns the cgroups that are still there; above says where else they
-// may be.
-func boxCgroups(id string, above ...string) ([]string, error) {
-	return findNamed([]string{payloadCgroup(id), monitorCgroup(id), pivotCgroup(id)}, above)
+// boxCgroups returns those of all a box's cgroups that are still there.
+func (s store) boxCgroups(id string) ([]string, error) {
+	return s.cgroups(id, payloadCgroup(id), monitorCgroup(id), pivotCgroup(id))
 }
 
 // clearCgroups removes the cgroups, once nothing is in any of them, and reports
@@ -142,7 +141,7 @@ func Leftovers(dataDir, id string) ([]string, error) {
 	s := store{root: dataDir}
 	var found []string
 	add := func(kind, what string) { found = append(found, kind+" "+what) }
-	dirs, err := boxCgroups(id)
+	dirs, err := s.boxCgroups(id)
 	if err != nil {
 		return nil, err
 	}

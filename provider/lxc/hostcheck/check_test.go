@@ -34,7 +34,7 @@ const bad, meh = provider.Broken, provider.Weak
 
 var allSick = []sick{
 	{"BRT-KRN-01", asRoot, set("/proc/sys/kernel/osrelease", "5.18.9"), bad, "5.19 or later", "Install a newer kernel"},
-	{"BRT-KRN-01", asUser, set("/proc/sys/kernel/osrelease", "5.10.0-9"), bad, "5.11 or later", "Install a newer kernel"},
+	{"BRT-KRN-01", asUser, set("/proc/sys/kernel/osrelease", "5.11.22"), bad, "5.12 or later", "Install a newer kernel"},
 	{"BRT-KRN-01", asRoot, set("/proc/sys/kernel/osrelease", "what"), bad, `cannot be read from "what"`, ""},
 	{"BRT-KRN-02", asRoot, set("/proc/filesystems", "nodev\toverlayx\n"), bad, "no overlayfs", "modprobe overlay"},
 	{"BRT-KRN-02", asUser, lose("/proc/filesystems"), bad, "no overlayfs", setup},

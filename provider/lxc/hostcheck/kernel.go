@@ -16,18 +16,19 @@ var kernelChecks = []Check{
 
 // The first kernels that will do. With root, layers are mounted with their ids
 // mapped, which overlayfs takes from 5.19 on (kernel commit bc70682a497c, "ovl:
-// support idmapped layers"); without, overlayfs is mounted in a user namespace,
-// from 5.11 on (459c7c565ac3, "ovl: unprivieged mounts").
+// support idmapped layers"). Without, no ids of mounts are mapped, but overlayfs is
+// mounted in a user namespace, from 5.11 on (459c7c565ac3, "ovl: unprivieged
+// mounts"), and folders get their flags from mount_setattr(2), which is of 5.12.
 var (
 	minKernel         = [2]int{5, 19}
-	minKernelRootless = [2]int{5, 11}
+	minKernelRootless = [2]int{5, 12}
 )
 
 func kernelVersion(_ context.Context, e Env) Result {
 	release := e.text("/proc/sys/kernel/osrelease")
 	least, why := minKernel, "overlayfs over idmapped layers"
 	if e.Rootless() {
-		least, why = minKernelRootless, "overlayfs in a user namespace"
+		least, why = minKernelRootless, "overlayfs in a user namespace, and mount_setattr(2)"
 	}
 	var major, minor int
 	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil {
