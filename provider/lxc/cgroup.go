@@ -99,14 +99,21 @@ func (c cgroups) parse(text, name string) map[string]string {
 // needs no process of the box: root's box has them at the top or below this
 // process's own, and where a user's has them, its last start has written down.
 func (s store) cgroups(id string, names ...string) ([]string, error) {
-	b, err := os.ReadFile(s.file(id, "cgroup"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return findCgroups(names)
-	}
+	above, err := s.above(id)
 	if err != nil {
-		return nil, fmt.Errorf("read where the cgroups of box %s are: %w", id, err)
+		return nil, err
 	}
-	return findCgroups(names, strings.TrimSpace(string(b)))
+	return findCgroups(names, above)
+}
+
+// above returns the cgroup above a user's box's own, as in /proc/PID/cgroup; empty
+// for root's boxes and those that have never started.
+func (s store) above(id string) (string, error) {
+	b, err := os.ReadFile(s.file(id, "cgroup"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read where the cgroups of box %s are: %w", id, err)
+	}
+	return strings.TrimSpace(string(b)), nil
 }
 
 // findCgroups returns every folder of these names in any hierarchy: at the top,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -53,9 +54,20 @@ func (p *lxcProvider) killer(waited time.Duration) func(pid int) {
 	return p.mode.kill
 }
 
-// boxCgroups returns those of all a box's cgroups that are still there.
+// boxCgroups returns those of all a box's cgroups that are still there. The scope of
+// a user's box is the last: systemd removes it, but not if something is below it at
+// that moment.
 func (s store) boxCgroups(id string) ([]string, error) {
-	return s.cgroups(id, payloadCgroup(id), monitorCgroup(id), pivotCgroup(id))
+	dirs, err := s.cgroups(id, payloadCgroup(id), monitorCgroup(id), pivotCgroup(id))
+	if err != nil {
+		return nil, err
+	}
+	above, err := s.above(id)
+	if err != nil || !strings.HasPrefix(path.Base(above), scopePrefix(id)) {
+		return dirs, err
+	}
+	scope, err := findCgroups([]string{path.Base(above)}, path.Dir(above))
+	return append(dirs, scope...), err
 }
 
 // clearCgroups removes the cgroups, once nothing is in any of them, and reports

@@ -13,7 +13,8 @@ import (
 )
 
 // A user's box has its cgroups below a scope of systemd, which its last start has
-// written down: there it is found without lxc-info, and what is left of it too.
+// written down: there it is found without lxc-info, and what is left of it too, and
+// the scope goes with the box.
 func TestCgroupsBelowScope(t *testing.T) {
 	testenv.NeedRoot(t)
 	point, err := unifiedPoint()
@@ -21,7 +22,7 @@ func TestCgroupsBelowScope(t *testing.T) {
 		t.Skip(err)
 	}
 	s, id := store{root: t.TempDir()}, fmt.Sprintf("test-%d", os.Getpid())
-	scope := "/" + id + ".scope"
+	scope := "/" + scopeName(id)
 	payload := filepath.Join(point, scope, payloadCgroup(id))
 	t.Cleanup(func() { _ = removeCgroup(filepath.Join(point, scope)) })
 	if err := os.MkdirAll(payload, 0o755); err != nil {
@@ -37,7 +38,7 @@ func TestCgroupsBelowScope(t *testing.T) {
 	if err := first.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = first.Process.Kill(); _ = first.Wait() })
+	t.Cleanup(func() { _ = first.Process.Kill() })
 	if err := os.MkdirAll(s.box(id), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -56,5 +57,13 @@ func TestCgroupsBelowScope(t *testing.T) {
 		if err != nil || !slices.Contains(left, want) {
 			t.Errorf("Leftovers: %v, %v; want %s", left, err, want)
 		}
+	}
+	go func() { _ = first.Wait() }() // else it stays in its cgroup
+	p := &lxcProvider{store: s, mode: rootMode{}}
+	if err := p.settle(t.Context(), id); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(point, scope)); !os.IsNotExist(err) {
+		t.Errorf("the scope is left: %v", err)
 	}
 }

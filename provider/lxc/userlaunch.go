@@ -96,7 +96,9 @@ func launchCommand(ctx context.Context, self, id string) (*exec.Cmd, error) {
 }
 
 // scopeName is the unit of one start of a box.
-func scopeName(id string) string { return fmt.Sprintf("berth-%s-%d.scope", id, os.Getpid()) }
+func scopeName(id string) string { return fmt.Sprintf("%s%d.scope", scopePrefix(id), os.Getpid()) }
+
+func scopePrefix(id string) string { return "berth-" + id + "-" }
 
 // runtimeDir returns where the user's own systemd listens; empty when there is
 // none.
