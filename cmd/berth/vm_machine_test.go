@@ -106,10 +106,10 @@ func (m machine) restart(t *testing.T) {
 }
 
 // prepared is all that setup may change on the machine.
-func (m machine) prepared(t *testing.T) string {
+func (m machine) prepared(t *testing.T) []string {
 	t.Helper()
-	out, err := m.root(`for at in /etc/subuid /etc/subgid /etc/berth /etc/lxc /etc/apparmor.d /etc/sysctl.d /etc/modules-load.d \
-	/etc/systemd /var/lib/systemd/linger; do find $at 2>/dev/null; done | sort | while read -r f; do
+	out, err := m.root(`for at in /etc/subuid /etc/subgid /etc/berth /etc/lxc /etc/apparmor.d/berth /etc/sysctl.d /etc/modules-load.d \
+	/etc/systemd /var/lib/systemd/linger; do find $at ! -type d 2>/dev/null; done | sort | while read -r f; do
 	if [ -f "$f" ]; then sha256sum "$f"; else echo "$f"; fi; done
 grep . /proc/sys/fs/inotify/* /proc/sys/user/max_user_namespaces /proc/sys/net/ipv4/ip_forward
 find /sys/class/net /sys/fs/cgroup /run -maxdepth 1 -name 'berth*' ! -name '*.lock' ! -path /run/berth # goes with the next boot
@@ -117,7 +117,7 @@ cat /sys/kernel/security/apparmor/profiles 2>/dev/null | grep berth`)
 	if err != nil && out == "" {
 		t.Fatalf("look at what setup may change: %v", err)
 	}
-	return out
+	return strings.Split(out, "\n")
 }
 
 // residue is what boxes have left behind: processes, links, mounts, cgroups, files.

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // vmLimits is what the Envfile says of the box web, as the kernel has it.
@@ -76,8 +78,8 @@ func TestFreshMachine(t *testing.T) {
 	step(t, "sudo berth setup --undo", func(t *testing.T) {
 		w.run(t, w.berth("gc --older-than 0s"))
 		t.Log(m.run(t, "sudo -n berth setup --undo"))
-		if after := m.prepared(t); after != before {
-			t.Errorf("setup --undo leaves the machine another than it was\nbefore:\n%s\nafter:\n%s", before, after)
+		if diff := cmp.Diff(before, m.prepared(t)); diff != "" {
+			t.Errorf("setup --undo leaves the machine another than it was (-before +after):\n%s", diff)
 		}
 	})
 }
