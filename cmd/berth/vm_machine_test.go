@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -91,18 +92,27 @@ func builtPackage(t *testing.T) string {
 	return found[0]
 }
 
-// restart reboots the machine and waits for it.
+// restart reboots the machine and waits for it. Its boxes must not keep it from
+// shutting down: what does not end makes systemd wait for 90 s.
 func (m machine) restart(t *testing.T) {
 	t.Helper()
 	const bootID = "cat /proc/sys/kernel/random/boot_id"
 	before := m.run(t, bootID)
+	asked := m.run(t, "date +%s")
 	_, _ = m.try("sudo -n systemctl reboot") // the connection may end before its answer
-	for deadline := time.Now().Add(20 * time.Minute); time.Now().Before(deadline); time.Sleep(2 * time.Second) {
+	for deadline := time.Now().Add(20 * time.Minute); ; time.Sleep(2 * time.Second) {
 		if now, err := m.try(bootID); err == nil && now != before {
-			return
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the machine did not come back from its reboot in 20 minutes")
 		}
 	}
-	t.Fatal("the machine did not come back from its reboot in 20 minutes")
+	took := m.run(t, "echo $(($(sed -n 's/^btime //p' /proc/stat) - "+asked+"))") // until its kernel began
+	t.Logf("shut down in %s s", took)
+	if seconds, err := strconv.Atoi(took); err != nil || seconds > 80 {
+		t.Errorf("the machine took %s s to shut down, with boxes running", took)
+	}
 }
 
 // prepared is all that setup may change on the machine.
