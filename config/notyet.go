@@ -6,13 +6,7 @@ import "github.com/hashicorp/hcl/v2"
 // does not do. All of it is decoded and validated; take its line out here once
 // the engine acts on it.
 func notYet(name string) bool {
-	switch name {
-	case "disk",
-		"before",
-		"after":
-		return true
-	}
-	return false
+	return name == "disk"
 }
 
 // checkYet reports a block or argument that is not supported yet.
