@@ -60,7 +60,7 @@ func listed(variable, name string) bool {
 
 // Has tells whether the machine has what is named "root", "lxc", "sshd", "net", "vm",
 // "nft", "nsenter", "iptables-nft", "iptables-legacy", "sudo", "useradd", "newuidmap",
-// "openssl" or "bash", and what is missing if not.
+// "openssl", "strace" or "bash", and what is missing if not.
 func Has(name string) (ok bool, reason string) {
 	switch name {
 	case "root":
@@ -86,7 +86,7 @@ func Has(name string) (ok bool, reason string) {
 		}
 	case "net":
 		return hasNet()
-	case "sudo", "bash", "useradd", "newuidmap", "openssl", "nft", "nsenter", "iptables-nft", "iptables-legacy":
+	case "sudo", "bash", "useradd", "newuidmap", "openssl", "strace", "nft", "nsenter", "iptables-nft", "iptables-legacy":
 		if _, err := exec.LookPath(name); err != nil {
 			return false, name + " not found"
 		}

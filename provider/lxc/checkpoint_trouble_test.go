@@ -3,6 +3,7 @@ package lxc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,25 +51,46 @@ func TestKilledCall(t *testing.T) {
 	}
 }
 
-// killed does a call in another process and kills that after a time, 0 for not
-// at all. It returns how long the call took, and whether it came to its end.
-func killed(t *testing.T, p *lxcProvider, after time.Duration, call, id, key string) (time.Duration, bool) {
+// changes are the system calls by which berth changes a disk, in groups that do
+// the same.
+var changes = []string{
+	"renameat,renameat2", "linkat,symlinkat", "unlinkat", "mkdirat", "fsync,fdatasync,syncfs",
+	"write,pwrite64,copy_file_range", "fchownat,fchown,fchmodat,fchmod,utimensat", "lsetxattr,fsetxattr,setxattr",
+	"mount,mount_setattr,move_mount,open_tree,umount2", "ioctl",
+}
+
+// killedAtChanges does a call in another process again and again, and kills it as it
+// is about to make a change: the first of each kind, the third, the ninth and so on,
+// until it comes to its end. Each time is between before and after, which gets
+// what to call that moment. Calls that came to their end are counted, since a
+// test in which none did, or none was killed, tests nothing.
+func killedAtChanges(t *testing.T, p *lxcProvider, words []string, before func(), after func(moment string)) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestKilledCall$")
-	cmd.Env = append(os.Environ(), killedEnv+"="+strings.Join([]string{p.store.root, call, id, key}, " "))
-	begin := time.Now()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	testenv.NeedTool(t, "strace")
+	whole, cut := 0, 0
+	for _, change := range changes {
+		for n := 1; ; n *= 3 {
+			before()
+			// strace(1) counts for each thread, so the n-th may come a little later.
+			cmd := exec.Command("strace", "-f", "-qq", "-o", os.DevNull, "-e", "trace="+change,
+				"-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", change, n), os.Args[0], "-test.run=^TestKilledCall$")
+			cmd.Env = append(os.Environ(), killedEnv+"="+strings.Join(append([]string{p.store.root}, words...), " "))
+			out, err := cmd.CombinedOutput()
+			if err != nil && cmd.ProcessState.Exited() && cmd.ProcessState.ExitCode() != 1 && cmd.ProcessState.ExitCode() != 128+int(syscall.SIGKILL) {
+				t.Fatalf("strace: %v: %s", err, out)
+			}
+			after(fmt.Sprintf("%s %d", change, n))
+			if err == nil {
+				whole++
+				break
+			}
+			cut++
+		}
 	}
-	if after > 0 {
-		time.Sleep(after)
-		_ = cmd.Process.Signal(syscall.SIGKILL) // it may have ended just now
+	t.Logf("killed %d times, at its end %d times", cut, whole)
+	if cut < 5 || whole == 0 {
+		t.Errorf("killed %d times, and %d times it came to its end: this has tested little", cut, whole)
 	}
-	err := cmd.Wait()
-	if after == 0 && err != nil {
-		t.Fatalf("%s: %v", call, err)
-	}
-	return time.Since(begin), err == nil
 }
 
 // A checkpoint that is killed at any moment is complete or not there, its box
@@ -77,24 +99,17 @@ func TestRealCheckpointKilled(t *testing.T) {
 	p, spec := realProvider(t)
 	c := churner{t, p, spec}
 	c.begin("")
-	if out, err := inBox(t, p, spec.ID, "mkdir /srv/many; cd /srv/many; for i in $(seq 1500); do echo $i >f$i; done; head -c 20M /dev/urandom >big"); err != nil {
+	if out, err := inBox(t, p, spec.ID, "mkdir /srv/many; cd /srv/many; for i in $(seq 400); do echo $i >f$i; done; head -c 8M /dev/urandom >big"); err != nil {
 		t.Fatal(out, err)
 	}
 	want, _ := inBox(t, p, spec.ID, "cat /srv/many/* | md5sum")
-	whole, _ := killed(t, p, 0, "checkpoint", spec.ID, "measured")
-	if err := p.RemoveCheckpoint(t.Context(), "measured"); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.store.forgetKept(spec.ID); err != nil { // so that each has all to do
-		t.Fatal(err)
-	}
-	const moments = 24
 	done := 0
-	for i := range moments {
-		if err := p.store.forgetKept(spec.ID); err != nil {
+	begin := func() {
+		if err := p.store.forgetKept(spec.ID); err != nil { // so that each has all to do
 			t.Fatal(err)
 		}
-		killed(t, p, whole*time.Duration(i+1)/moments, "checkpoint", spec.ID, "key")
+	}
+	killedAtChanges(t, p, []string{"checkpoint", spec.ID, "key"}, begin, func(moment string) {
 		all, err := p.Checkpoints(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -102,11 +117,11 @@ func TestRealCheckpointKilled(t *testing.T) {
 		// The box goes on at once, or a moment later, when the helper has noticed.
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		if err := exec.CommandContext(ctx, "lxc-attach", "-n", spec.ID, "-P", p.store.boxes(), "--", "/bin/true").Run(); err != nil {
-			t.Errorf("killed at moment %d the box stands still: %v", i, err)
+			t.Errorf("killed at %s the box stands still: %v", moment, err)
 		}
 		cancel()
 		if len(all) == 0 {
-			continue
+			return
 		}
 		done++
 		twin := spec
@@ -118,7 +133,7 @@ func TestRealCheckpointKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, err := inBox(t, p, twin.ID, "cat /srv/many/* | md5sum"); err != nil || got != want {
-			t.Errorf("killed at moment %d: the checkpoint has other files: %s, %v", i, got, err)
+			t.Errorf("killed at %s: the checkpoint has other files: %s, %v", moment, got, err)
 		}
 		if err := p.Destroy(t.Context(), twin.ID, nil); err != nil {
 			t.Error(err)
@@ -126,8 +141,10 @@ func TestRealCheckpointKilled(t *testing.T) {
 		if err := p.RemoveCheckpoint(t.Context(), "key"); err != nil {
 			t.Error(err)
 		}
+	})
+	if done == 0 {
+		t.Error("no checkpoint was complete")
 	}
-	t.Logf("%d of %d were complete", done, moments)
 	c.keep("at-last")
 	if got := len(layersOf(t, p)); got != 1 {
 		t.Errorf("%d layers are left, want that of the last checkpoint: %v", got, layersOf(t, p))
@@ -183,28 +200,24 @@ func TestRealRestoreKilled(t *testing.T) {
 		}
 	}
 	stop()
-	whole, _ := killed(t, p, 0, "restore", spec.ID, "old")
-	start()
-	if got := seen(); got != "300 old" {
-		t.Fatalf("restored in peace, the box has %q", got)
-	}
-	stop()
-	const moments = 20
 	outcomes := map[string]int{}
-	for i := range moments {
+	begin := func() {
 		start()
 		mark("new")
 		stop()
-		killed(t, p, whole*time.Duration(i+1)/moments, "restore", spec.ID, "old")
+	}
+	killedAtChanges(t, p, []string{"restore", spec.ID, "old"}, begin, func(moment string) {
 		start()
 		got := seen()
 		outcomes[got]++
 		if got != "300 old" && got != "300 new" {
-			t.Errorf("killed at moment %d: the box has %q", i, got)
+			t.Errorf("killed at %s: the box has %q", moment, got)
 		}
 		stop()
+	})
+	if outcomes["300 old"] == 0 || outcomes["300 new"] == 0 {
+		t.Errorf("outcomes: %v; want both", outcomes)
 	}
-	t.Log(outcomes)
 	if exists(p.store.file(spec.ID, "disk-new")) {
 		if err := p.Restore(t.Context(), spec, "old", nil); err != nil || exists(p.store.file(spec.ID, "disk-new")) {
 			t.Errorf("half a disk is left: %v", err)
