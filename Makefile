@@ -7,10 +7,10 @@ export CGO_ENABLED ?= 0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help build deps demo test unit lint generate fuzz bench deb clean
+.PHONY: help build deps demo test test-vm unit lint generate fuzz bench deb clean
 
 help: ## list the tasks
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1|\2/' | column -t -s '|'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' | column -t -s '|'
 
 # The tags leave out what keeps the linker from dropping code: an HTML tracer of grpc, a third of the binary, and a Markdown reader.
 build: ## build bin/berth
@@ -26,6 +26,9 @@ demo: deps build ## bring up examples/hello and say hello from it
 
 test: deps lint ## all tests: unit, scripts and real LXC boxes
 	@CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+
+test-vm: deb ## a day's work with the package on a fresh machine, which BERTH_VM_SSH="ssh ... user@host" reaches
+	@BERTH_TEST_REQUIRE=vm $(GO) test -count=1 -v -timeout 4h -run '^TestFreshMachine$$' ./cmd/berth
 
 unit: ## the tests that need neither root nor LXC
 	@BERTH_TEST_SKIP=root,lxc,net $(GO) test ./...

@@ -100,8 +100,14 @@ func diskOfHost(t *testing.T) string {
 	return ""
 }
 
-// resist runs every attack in a box, as its root, and on the host.
-func resist(t *testing.T, all []attack, inBox func(command string) (string, error)) {
+// onThisHost runs a shell command here.
+func onThisHost(command string) (string, error) {
+	out, err := exec.Command("sh", "-c", command).CombinedOutput()
+	return string(out), err
+}
+
+// resist runs every attack in a box, as its root, and as the host's root.
+func resist(t *testing.T, all []attack, inBox, onHost func(command string) (string, error)) {
 	t.Helper()
 	if out, err := inBox("sudo id -u"); err != nil || strings.TrimSpace(out) != "0" {
 		t.Fatalf("the box cannot be attacked: %q, %v", out, err)
@@ -124,7 +130,7 @@ func resist(t *testing.T, all []attack, inBox func(command string) (string, erro
 		if control == "-" {
 			continue
 		}
-		if out, err := exec.Command("sh", "-c", control).CombinedOutput(); err != nil {
+		if out, err := onHost(control); err != nil {
 			t.Errorf("%s: the command fails on the host as well, so it proves nothing: %v\n%s", a.name, err, out)
 		}
 	}
@@ -196,7 +202,7 @@ func TestSecurityRoot(t *testing.T) {
 		t.Fatalf("up: %v\n%s", err, out)
 	}
 	all := attacks(home, filepath.Join(data, "network.json"), boxDisk(t, data, "other"), project, diskOfHost(t), hostProcess(t))
-	resist(t, all, func(command string) (string, error) { return berth("ssh", "-c", command) })
+	resist(t, all, func(command string) (string, error) { return berth("ssh", "-c", command) }, onThisHost)
 }
 
 // A box's root reaches nothing of the host: boxes of a user's.
@@ -209,6 +215,6 @@ func TestSecurityRootless(t *testing.T) {
 	other := boxDisk(t, u.data(), "other")
 	secret := filepath.Join(filepath.Dir(filepath.Dir(other)), "box.json")
 	all := attacks(filepath.Join(u.home, ".local/share/berth"), secret, other, project, diskOfHost(t), hostProcess(t))
-	resist(t, all, func(command string) (string, error) { return u.try(t, project, "berth", "ssh", "-c", command) })
+	resist(t, all, func(command string) (string, error) { return u.try(t, project, "berth", "ssh", "-c", command) }, onThisHost)
 	u.noSudo(t)
 }

@@ -119,7 +119,7 @@ func (k kernel) writeFile() error {
 
 func (k kernel) undo() ([]change, error) {
 	module := k.overlay()
-	module.then = []string{"true"} // the module stays until the reboot: others may use it
+	module.then = nil // the module stays until the reboot: others may use it
 	all, err := module.undo()
 	if err != nil || len(k.h.done.Sysctls) == 0 || !k.h.done.last(k.h.user.name) {
 		return all, err

@@ -49,6 +49,8 @@ type host struct {
 	user person
 	done *journal
 	run  func(ctx context.Context, argv ...string) error
+	// program returns where this program is, if root may be told to run it.
+	program func() (string, error)
 	// booted says that systemd is the host's init.
 	booted bool
 }
@@ -129,7 +131,7 @@ func lock() (unlock func(), err error) {
 // steps are all concerns, in the order in which one may need another.
 func steps(h *host) []step {
 	return []step{
-		packages{h}, subIDs{h}, kernel{h}, networks{h}, userNet{h}, cgroups{h}, delegation{h}, linger{h}, unit{h},
+		packages{h}, subIDs{h}, kernel{h}, networks{h}, userNet{h}, cgroups{h}, delegation{h}, linger{h}, appArmor{h}, unit{h},
 	}
 }
 
@@ -180,7 +182,7 @@ func open(name string) (*host, error) {
 		return nil, errors.New("root needs no preparation: sudo berth up makes root's own boxes")
 	}
 	_, err = os.Stat("/run/systemd/system") // sd_booted(3)
-	h := &host{user: p, booted: err == nil, run: runCommand}
+	h := &host{user: p, booted: err == nil, run: runCommand, program: ownProgram}
 	h.done, err = openJournal(h.path("/etc/berth/setup.json"))
 	return h, err
 }

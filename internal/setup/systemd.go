@@ -7,10 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/google/renameio/v2"
 )
@@ -20,7 +18,7 @@ type ownFile struct {
 	h    *host
 	name string
 	text string
-	// then is run when it has been written or removed.
+	// then is run when it has been written or removed; nil: nothing.
 	then []string
 }
 
@@ -45,7 +43,7 @@ func (f ownFile) missing(why string) ([]change, error) {
 		if err := renameio.WriteFile(f.h.path(f.name), []byte(f.text), 0o644); err != nil {
 			return err
 		}
-		return f.h.run(ctx, f.then...)
+		return f.finish(ctx)
 	}}}, nil
 }
 
@@ -60,8 +58,15 @@ func (f ownFile) undo() ([]change, error) {
 		if dir := filepath.Dir(f.name); strings.HasSuffix(dir, ".service.d") {
 			_ = os.Remove(f.h.path(dir)) // others may have files in it
 		}
-		return f.h.run(ctx, f.then...)
+		return f.finish(ctx)
 	}}}, nil
+}
+
+func (f ownFile) finish(ctx context.Context) error {
+	if f.then == nil {
+		return nil
+	}
+	return f.h.run(ctx, f.then...)
 }
 
 var reloadSystemd = []string{"systemctl", "daemon-reload"}
@@ -130,107 +135,4 @@ func (l linger) undo() ([]change, error) {
 		l.h.done.of(l.h.user.name).Linger = false
 		return l.h.done.save()
 	}}}, nil
-}
-
-// unit makes the networks again at every boot. The package of Berth brings the
-// unit along; a berth from elsewhere gets one of its own.
-type unit struct{ h *host }
-
-const unitName = "berth-network.service"
-
-func (u unit) file(program string) ownFile {
-	return ownFile{u.h, "/etc/systemd/system/" + unitName, fmt.Sprintf(`# Written by berth setup; berth setup --undo removes it.
-[Unit]
-Description=Networks of users' Berth boxes
-Documentation=man:berth(1)
-After=network-pre.target nftables.service firewalld.service
-Before=user.slice
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=%s setup network
-
-[Install]
-WantedBy=multi-user.target
-`, program), reloadSystemd}
-}
-
-func (u unit) missing() ([]change, error) {
-	if !u.h.booted {
-		return nil, nil
-	}
-	var all []change
-	if !u.packaged() {
-		program, err := os.Executable()
-		if err == nil {
-			err = onlyRoots(program)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if all, err = u.file(program).missing("the networks come back after a reboot"); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := os.Lstat(u.h.path("/etc/systemd/system/multi-user.target.wants/" + unitName)); err == nil {
-		return all, nil
-	}
-	return append(all, change{"enable " + unitName, func(ctx context.Context) error {
-		u.h.done.Enabled = append(u.h.done.Enabled, unitName)
-		if err := u.h.done.save(); err != nil {
-			return err
-		}
-		return u.h.run(ctx, "systemctl", "enable", "--now", unitName)
-	}}), nil
-}
-
-// packaged reports whether the distribution's package brings the unit.
-func (u unit) packaged() bool {
-	for _, dir := range []string{"/usr/lib/systemd/system/", "/lib/systemd/system/"} {
-		if _, err := os.Stat(u.h.path(dir + unitName)); err == nil {
-			return true
-		}
-	}
-	return false
-}
-
-func (u unit) undo() ([]change, error) {
-	if !u.h.done.last(u.h.user.name) {
-		return nil, nil
-	}
-	var all []change
-	if slices.Contains(u.h.done.Enabled, unitName) {
-		all = append(all, change{"disable " + unitName, func(ctx context.Context) error {
-			if err := u.h.run(ctx, "systemctl", "disable", "--now", unitName); err != nil {
-				return err
-			}
-			u.h.done.Enabled = nil
-			return u.h.done.save()
-		}})
-	}
-	file, err := u.file("").undo()
-	return append(all, file...), err
-}
-
-// onlyRoots refuses a program that somebody else than root could replace: root
-// would run it at every boot.
-func onlyRoots(program string) error {
-	for at := program; ; at = filepath.Dir(at) {
-		st, err := os.Stat(at)
-		if err != nil {
-			return err
-		}
-		sys, ok := st.Sys().(*syscall.Stat_t)
-		if !ok || sys.Uid != 0 || st.Mode().Perm()&0o022 != 0 {
-			return fmt.Errorf("root is to run %s at every boot, and %s can be changed by others: "+
-				"install it first (sudo install %[1]s /usr/local/bin/berth) and run: sudo /usr/local/bin/berth setup", program, at)
-		}
-		if at == "/" {
-			return nil
-		}
-		if !strings.HasPrefix(at, "/") {
-			return fmt.Errorf("%s is not an absolute path", program)
-		}
-	}
 }

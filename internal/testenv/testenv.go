@@ -34,6 +34,10 @@ func NeedNet(t testing.TB) { t.Helper(); need(t, "net") }
 // NeedTool skips t unless a program, such as "sudo" or "nft", is installed.
 func NeedTool(t testing.TB, program string) { t.Helper(); need(t, program) }
 
+// NeedVM skips t unless BERTH_VM_SSH says how a machine is reached that a test may
+// do anything to.
+func NeedVM(t testing.TB) { t.Helper(); need(t, "vm") }
+
 func need(t testing.TB, name string) {
 	t.Helper()
 	if listed("BERTH_TEST_SKIP", name) {
@@ -54,7 +58,7 @@ func listed(variable, name string) bool {
 	return slices.ContainsFunc(list, func(s string) bool { return strings.TrimSpace(s) == name })
 }
 
-// Has tells whether the machine has what is named "root", "lxc", "sshd", "net",
+// Has tells whether the machine has what is named "root", "lxc", "sshd", "net", "vm",
 // "nft", "nsenter", "iptables-nft", "iptables-legacy", "sudo", "useradd", "newuidmap",
 // "openssl", "strace" or "bash", and what is missing if not.
 func Has(name string) (ok bool, reason string) {
@@ -75,6 +79,10 @@ func Has(name string) (ok bool, reason string) {
 	case "sshd":
 		if _, err := SSHD(); err != nil {
 			return false, err.Error()
+		}
+	case "vm":
+		if os.Getenv("BERTH_VM_SSH") == "" {
+			return false, "BERTH_VM_SSH does not say how to reach a fresh machine (see make test-vm)"
 		}
 	case "net":
 		return hasNet()

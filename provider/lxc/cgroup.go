@@ -1,7 +1,9 @@
 package lxc
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -93,14 +95,30 @@ func (c cgroups) parse(text, name string) map[string]string {
 	return dirs
 }
 
-// findCgroups returns every folder of that name in any hierarchy, at the top,
-// where a session or service has its cgroup, and in the cgroups above. It needs no
-// process of the box.
-func findCgroups(name string, above ...string) ([]string, error) {
-	return findNamed([]string{name}, above)
+// cgroups returns those of a box's cgroups that are there, of the names given. It
+// needs no process of the box: root's box has them at the top or below this
+// process's own, and where a user's has them, its last start has written down.
+func (s store) cgroups(id string, names ...string) ([]string, error) {
+	above, err := s.above(id)
+	if err != nil {
+		return nil, err
+	}
+	return findCgroups(names, above)
 }
 
-func findNamed(names, above []string) ([]string, error) {
+// above returns the cgroup above a user's box's own, as in /proc/PID/cgroup; empty
+// for root's boxes and those that have never started.
+func (s store) above(id string) (string, error) {
+	b, err := os.ReadFile(s.file(id, "cgroup"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read where the cgroups of box %s are: %w", id, err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// findCgroups returns every folder of these names in any hierarchy: at the top,
+// where a session or service has its cgroup, and in the cgroups above.
+func findCgroups(names []string, above ...string) ([]string, error) {
 	all, err := mounts()
 	if err != nil {
 		return nil, err

@@ -47,9 +47,6 @@ type mode interface {
 
 	// kill ends a process of a box, which may be gone.
 	kill(pid int)
-	// above returns the cgroups, beside the top and the process's own, in which a
-	// box's may be, as in /proc/PID/cgroup.
-	above(s store, id string) []string
 }
 
 // modeOf returns how this process makes boxes.

@@ -73,8 +73,6 @@ func (rootMode) tell(r record, pid int, block string) error {
 
 func (rootMode) kill(pid int) { _ = unix.Kill(pid, unix.SIGKILL) } // it may be gone by now
 
-func (rootMode) above(store, string) []string { return nil }
-
 func (rootMode) appArmor() string {
 	if hostHasAppArmor() {
 		return "generated"
@@ -82,6 +80,6 @@ func (rootMode) appArmor() string {
 	return ""
 }
 
-func (rootMode) tools(s store) lxcTools { return lxcTools{path: s.boxes()} }
+func (rootMode) tools(s store) lxcTools { return lxcTools{store: s} }
 
 func (rootMode) files() []imageFile { return nil }

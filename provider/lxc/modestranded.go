@@ -28,7 +28,7 @@ func (strandedMode) check(ctx context.Context, _ store) []string {
 	return []string{err.Error()}
 }
 
-func (strandedMode) tools(s store) lxcTools                             { return lxcTools{path: s.boxes()} }
+func (strandedMode) tools(s store) lxcTools                             { return lxcTools{store: s} }
 func (strandedMode) leaseIDs(store, []record) (uint32, error)           { return 0, errStranded }
 func (strandedMode) network(context.Context, store) (network, error)    { return network{}, errStranded }
 func (strandedMode) release(store) error                                { return errStranded }
@@ -38,7 +38,6 @@ func (strandedMode) files() []imageFile                                 { return
 func (strandedMode) appArmor() string                                   { return "" }
 func (strandedMode) tell(record, int, string) error                     { return errStranded }
 func (strandedMode) kill(int)                                           {}
-func (strandedMode) above(store, string) []string                       { return nil }
 
 func (strandedMode) join(store, *record, provider.Spec) (func(), error) { return nil, errStranded }
 

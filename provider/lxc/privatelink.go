@@ -106,7 +106,7 @@ func (s store) running(bridge string) []string {
 		if !slices.ContainsFunc(r.NICs, func(n nic) bool { return n.Bridge == bridge }) {
 			continue
 		}
-		if dirs, err := findCgroups(monitorCgroup(r.ID)); err != nil || len(dirs) > 0 {
+		if dirs, err := s.cgroups(r.ID, monitorCgroup(r.ID)); err != nil || len(dirs) > 0 {
 			ids = append(ids, r.ID)
 		}
 	}

@@ -59,12 +59,12 @@ func realStore(t *testing.T, image string) *lxcProvider {
 			t.Fatal(err)
 		}
 	}
-	before, err := findCgroups("lxc.pivot") // LXC's default, which it leaves behind
+	before, err := findCgroups([]string{"lxc.pivot"}) // LXC's default, which it leaves behind
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if after, err := findCgroups("lxc.pivot"); err != nil || len(after) != len(before) {
+		if after, err := findCgroups([]string{"lxc.pivot"}); err != nil || len(after) != len(before) {
 			t.Errorf("cgroups left on the host: %v, %v", after, err)
 		}
 	})
@@ -175,7 +175,7 @@ func TestRealIsolation(t *testing.T) {
 // killMonitor kills the process of LXC that looks after a box.
 func killMonitor(t *testing.T, id string) {
 	t.Helper()
-	dirs, err := findCgroups(monitorCgroup(id))
+	dirs, err := findCgroups([]string{monitorCgroup(id)})
 	if err != nil || len(dirs) == 0 {
 		t.Fatalf("no monitor: %v", err)
 	}

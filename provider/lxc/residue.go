@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -29,7 +30,7 @@ func (p *lxcProvider) settle(ctx context.Context, id string) error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for begin := time.Now(); ; {
-		dirs, err := boxCgroups(id, p.mode.above(p.store, id)...)
+		dirs, err := p.store.boxCgroups(id)
 		if err != nil {
 			return err
 		}
@@ -53,10 +54,20 @@ func (p *lxcProvider) killer(waited time.Duration) func(pid int) {
 	return p.mode.kill
 }
 
-// boxCgroups returns the cgroups that are still there; above says where else they
-// may be.
-func boxCgroups(id string, above ...string) ([]string, error) {
-	return findNamed([]string{payloadCgroup(id), monitorCgroup(id), pivotCgroup(id)}, above)
+// boxCgroups returns those of all a box's cgroups that are still there. The scope of
+// a user's box is the last: systemd removes it, but not if something is below it at
+// that moment.
+func (s store) boxCgroups(id string) ([]string, error) {
+	dirs, err := s.cgroups(id, payloadCgroup(id), monitorCgroup(id), pivotCgroup(id))
+	if err != nil {
+		return nil, err
+	}
+	above, err := s.above(id)
+	if err != nil || !strings.HasPrefix(path.Base(above), scopePrefix(id)) {
+		return dirs, err
+	}
+	scope, err := findCgroups([]string{path.Base(above)}, path.Dir(above))
+	return append(dirs, scope...), err
 }
 
 // clearCgroups removes the cgroups, once nothing is in any of them, and reports
@@ -142,7 +153,7 @@ func Leftovers(dataDir, id string) ([]string, error) {
 	s := store{root: dataDir}
 	var found []string
 	add := func(kind, what string) { found = append(found, kind+" "+what) }
-	dirs, err := boxCgroups(id)
+	dirs, err := s.boxCgroups(id)
 	if err != nil {
 		return nil, err
 	}

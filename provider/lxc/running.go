@@ -14,8 +14,8 @@ import (
 // whether it is frozen, in a tenth of the time that lxc-info takes. When it
 // finds none that means nothing: the container may be about to start or to stop,
 // or have its cgroup elsewhere, and lxc-info is to be asked.
-func runningInit(id string) (pid int, frozen, found bool) {
-	dirs, err := findCgroups(payloadCgroup(id))
+func (s store) runningInit(id string) (pid int, frozen, found bool) {
+	dirs, err := s.cgroups(id, payloadCgroup(id))
 	if err != nil {
 		return 0, false, false
 	}

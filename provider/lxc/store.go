@@ -28,6 +28,7 @@ import (
 //	boxes/               mode 0711 for the boxes' roots; what is in it is private
 //	boxes/ID/box.json    the record of a box, written before anything else of it
 //	boxes/ID/config      LXC configuration, rewritten at every start
+//	boxes/ID/cgroup      of a user's box: the cgroup above its own, as in /proc/PID/cgroup
 //	boxes/ID/disk/       upper/ and work/ of its overlay; disk-new/ while it gets another one
 //	boxes/ID/kept        what its last checkpoint has (see keepindex.go)
 //	boxes/ID/*.log       console and LXC logs of the last start

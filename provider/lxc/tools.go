@@ -32,9 +32,12 @@ type tools interface {
 	info(ctx context.Context, id string) (state string, pid int, err error)
 }
 
-// lxcTools are the programs of the package lxc; path is their -P. runtime, if it
-// is not empty, is where they keep their locks instead of the system's place.
-type lxcTools struct{ path, runtime string }
+// lxcTools are the programs of the package lxc, for the boxes of a store. runtime,
+// if it is not empty, is where they keep their locks instead of the system's place.
+type lxcTools struct {
+	store   store
+	runtime string
+}
 
 // environment is what the tools get of one, with this $PATH.
 func (t lxcTools) environment(path string) []string {
@@ -48,13 +51,13 @@ func (t lxcTools) environment(path string) []string {
 func (t lxcTools) start(ctx context.Context, id, log, pidFile string) error {
 	// lxc-start makes itself a daemon: it must outlive this process and
 	// everything that ends with it.
-	cmd := exec.CommandContext(ctx, "lxc-start", "-n", id, "-P", t.path, "-d", "-o", log, "-l", "NOTICE", "-p", pidFile)
+	cmd := exec.CommandContext(ctx, "lxc-start", "-n", id, "-P", t.store.boxes(), "-d", "-o", log, "-l", "NOTICE", "-p", pidFile)
 	cmd.Env = t.environment(stageBin)
 	return runTool(cmd)
 }
 
 func (t lxcTools) stop(ctx context.Context, id string, grace time.Duration) error {
-	args := []string{"lxc-stop", "-n", id, "-P", t.path}
+	args := []string{"lxc-stop", "-n", id, "-P", t.store.boxes()}
 	if grace <= 0 {
 		args = append(args, "-k")
 	} else {
@@ -70,25 +73,25 @@ func (t lxcTools) stop(ctx context.Context, id string, grace time.Duration) erro
 }
 
 func (t lxcTools) freeze(ctx context.Context, id string) error {
-	return t.run(ctx, nil, "lxc-freeze", "-n", id, "-P", t.path)
+	return t.run(ctx, nil, "lxc-freeze", "-n", id, "-P", t.store.boxes())
 }
 
 func (t lxcTools) unfreeze(ctx context.Context, id string) error {
-	return t.run(ctx, nil, "lxc-unfreeze", "-n", id, "-P", t.path)
+	return t.run(ctx, nil, "lxc-unfreeze", "-n", id, "-P", t.store.boxes())
 }
 
 func (t lxcTools) info(ctx context.Context, id string) (string, int, error) {
-	if _, err := os.Stat(filepath.Join(t.path, id, "config")); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(t.store.file(id, "config")); errors.Is(err, fs.ErrNotExist) {
 		return "STOPPED", 0, nil // never configured, and lxc-info would know nothing of it
 	}
-	if pid, frozen, ok := runningInit(id); ok {
+	if pid, frozen, ok := t.store.runningInit(id); ok {
 		if frozen {
 			return "FROZEN", pid, ctx.Err()
 		}
 		return "RUNNING", pid, ctx.Err()
 	}
 	var out bytes.Buffer
-	if err := t.run(ctx, &out, "lxc-info", "-n", id, "-P", t.path, "-s", "-p"); err != nil {
+	if err := t.run(ctx, &out, "lxc-info", "-n", id, "-P", t.store.boxes(), "-s", "-p"); err != nil {
 		return "", 0, err
 	}
 	return parseInfo(out.String())

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/berth-dev/berth/provider/lxc/hostcheck"
 )
 
 // keptID is the id in a user's boxes that is the user itself on the host: the
@@ -102,6 +104,10 @@ var keptSpans = [][2]uint32{{0, keptID}, {keptID, 1}, {keptID + 1, idRange - kep
 // with these ids, with all rights there and the user's own outside. done must be
 // called when the command has ended, or could not be started.
 func inUserNamespace(ctx context.Context, ids userIDs, argv ...string) (cmd *exec.Cmd, done func(), err error) {
+	if _, restricted := hostcheck.Restricted(hostcheck.System{}); restricted {
+		return nil, nil, errors.New("make a user namespace: AppArmor gives users rights there only by way of programs with a profile that says so, " +
+			"and this berth has none (sysctl kernel.apparmor_restrict_unprivileged_userns)" + fixSetup)
+	}
 	// A namespace needs a process to be made. cat ends when its input does, also
 	// when this process is killed.
 	holder := exec.Command("cat")
@@ -133,7 +139,7 @@ func namespaceHint(err error) string {
 	case errors.Is(err, syscall.ENOSPC):
 		return "\nThe host allows too few of them: see sysctl user.max_user_namespaces"
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
-		return "\nThe host forbids them to users: see sysctl kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns" + fixSetup
+		return "\nThe host forbids them to users: see sysctl kernel.unprivileged_userns_clone" + fixSetup
 	}
 	return ""
 }

@@ -85,14 +85,20 @@ func launchCommand(ctx context.Context, self, id string) (*exec.Cmd, error) {
 			"(a login by ssh or at the console starts one; su and sudo do not)" + fixSetup)
 	}
 	run := []string{"--user", "--scope", "--quiet", "--collect", "--unit=" + scopeName(id),
-		"--property=Delegate=yes", "--property=TasksMax=infinity", "--description=Berth box " + id, "--"}
+		"--property=Delegate=yes", "--property=TasksMax=infinity", "--description=Berth box " + id}
+	// When the host shuts down, all that runs in the box is asked to end. Its init
+	// does not take that for itself: soon it gets the signal that makes it halt,
+	// which LXC hands on. Else the shutdown waits 90 s and kills it.
+	run = append(run, "--property=TimeoutStopSec=5s", "--property=FinalKillSignal="+strconv.Itoa(haltSignal), "--")
 	cmd := exec.CommandContext(ctx, "systemd-run", append(run, argv...)...)
 	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+runtime)
 	return cmd, nil
 }
 
 // scopeName is the unit of one start of a box.
-func scopeName(id string) string { return fmt.Sprintf("berth-%s-%d.scope", id, os.Getpid()) }
+func scopeName(id string) string { return fmt.Sprintf("%s%d.scope", scopePrefix(id), os.Getpid()) }
+
+func scopePrefix(id string) string { return "berth-" + id + "-" }
 
 // runtimeDir returns where the user's own systemd listens; empty when there is
 // none.

@@ -73,7 +73,7 @@ func (m userMode) check(ctx context.Context, s store) []string {
 }
 
 // userTools: LXC's own place for locks is root's.
-func userTools(s store) lxcTools { return lxcTools{path: s.boxes(), runtime: s.runtime()} }
+func userTools(s store) lxcTools { return lxcTools{store: s, runtime: s.runtime()} }
 
 func (userMode) tools(s store) lxcTools { return userTools(s) }
 
@@ -141,14 +141,6 @@ func (m userMode) kill(pid int) {
 	ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
 	defer cancel()
 	_ = m.ask(ctx, "kill", pid) // whoever waits for its end sees whether it worked
-}
-
-func (m userMode) above(s store, id string) []string {
-	b, err := os.ReadFile(s.file(id, "cgroup"))
-	if err != nil {
-		return nil // never started
-	}
-	return []string{strings.TrimSpace(string(b))}
 }
 
 // outside is the process outside.

@@ -34,14 +34,18 @@ const bad, meh = provider.Broken, provider.Weak
 
 var allSick = []sick{
 	{"BRT-KRN-01", asRoot, set("/proc/sys/kernel/osrelease", "5.18.9"), bad, "5.19 or later", "Install a newer kernel"},
-	{"BRT-KRN-01", asUser, set("/proc/sys/kernel/osrelease", "5.10.0-9"), bad, "5.11 or later", "Install a newer kernel"},
+	{"BRT-KRN-01", asUser, set("/proc/sys/kernel/osrelease", "5.11.22"), bad, "5.12 or later", "Install a newer kernel"},
 	{"BRT-KRN-01", asRoot, set("/proc/sys/kernel/osrelease", "what"), bad, `cannot be read from "what"`, ""},
 	{"BRT-KRN-02", asRoot, set("/proc/filesystems", "nodev\toverlayx\n"), bad, "no overlayfs", "modprobe overlay"},
 	{"BRT-KRN-02", asUser, lose("/proc/filesystems"), bad, "no overlayfs", setup},
 	{"BRT-KRN-03", asRoot, set("/proc/sys/user/max_user_namespaces", "0"), bad, "turned off", "sysctl -w user.max_user_namespaces"},
 	{"BRT-KRN-03", asRoot, lose("/proc/sys/user/max_user_namespaces"), bad, "no user namespaces", "Use a kernel"},
 	{"BRT-KRN-04", asUser, set("/proc/sys/kernel/unprivileged_userns_clone", "0"), bad, "users may not", setup},
-	{"BRT-KRN-04", asUser, set("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"), meh, "AppArmor lets only", setup},
+	{"BRT-KRN-04", asUser, func(f *fakeHost) {
+		f.files["/proc/sys/kernel/apparmor_restrict_unprivileged_userns"] = "1\n"
+		f.files["/proc/self/attr/apparmor/current"] = "unconfined\n"
+	}, bad, "AppArmor gives users rights", setup},
+	{"BRT-KRN-04", asUser, set("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"), bad, "has no AppArmor profile", setup},
 	{"BRT-KRN-05", asUser, fails("unshare --user", "unshare: x\nmount: /tmp: permission denied."), bad, "mount: /tmp: permission denied.", setup},
 	{"BRT-LXC-01", asRoot, uninstall("lxc-info"), bad, "lxc-info is not in $PATH", "apt-get install lxc"},
 	{"BRT-LXC-01", asUser, uninstall("lxc-start"), bad, "lxc-start is not in $PATH", setup},
@@ -180,6 +184,14 @@ func TestAlsoHealthy(t *testing.T) {
 		"a capability": {asUser, func(f *fakeHost) {
 			f.setuid = nil
 			f.run["getcap /usr/bin/new"] = func() (string, error) { return "/usr/bin/newuidmap cap_setuid=ep", nil }
+		}},
+		"AppArmor restricts users, but not this program": {asUser, func(f *fakeHost) {
+			f.files["/proc/sys/kernel/apparmor_restrict_unprivileged_userns"] = "1\n"
+			f.files["/proc/self/attr/apparmor/current"] = "berth (unconfined)\n"
+		}},
+		"AppArmor restricts nobody": {asUser, func(f *fakeHost) {
+			f.files["/proc/sys/kernel/apparmor_restrict_unprivileged_userns"] = "0\n"
+			f.files["/proc/self/attr/apparmor/current"] = "unconfined\n"
 		}},
 		"AppArmor is off": {asRoot, func(f *fakeHost) {
 			delete(f.files, "/sys/module/apparmor/parameters/enabled")

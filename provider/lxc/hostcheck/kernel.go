@@ -16,18 +16,19 @@ var kernelChecks = []Check{
 
 // The first kernels that will do. With root, layers are mounted with their ids
 // mapped, which overlayfs takes from 5.19 on (kernel commit bc70682a497c, "ovl:
-// support idmapped layers"); without, overlayfs is mounted in a user namespace,
-// from 5.11 on (459c7c565ac3, "ovl: unprivieged mounts").
+// support idmapped layers"). Without, no ids of mounts are mapped, but overlayfs is
+// mounted in a user namespace, from 5.11 on (459c7c565ac3, "ovl: unprivieged
+// mounts"), and folders get their flags from mount_setattr(2), which is of 5.12.
 var (
 	minKernel         = [2]int{5, 19}
-	minKernelRootless = [2]int{5, 11}
+	minKernelRootless = [2]int{5, 12}
 )
 
 func kernelVersion(_ context.Context, e Env) Result {
 	release := e.text("/proc/sys/kernel/osrelease")
 	least, why := minKernel, "overlayfs over idmapped layers"
 	if e.Rootless() {
-		least, why = minKernelRootless, "overlayfs in a user namespace"
+		least, why = minKernelRootless, "overlayfs in a user namespace, and mount_setattr(2)"
 	}
 	var major, minor int
 	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil {
@@ -74,11 +75,27 @@ func usersNamespaces(_ context.Context, e Env) Result {
 	if e.text("/proc/sys/kernel/unprivileged_userns_clone") == "0" {
 		return broken("kernel.unprivileged_userns_clone is 0", "users may not make user namespaces", setup)
 	}
-	if e.text("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1" {
-		return weak("kernel.apparmor_restrict_unprivileged_userns is 1",
-			"AppArmor lets only programs with a profile that says so make user namespaces", setup)
+	if profile, restricted := Restricted(e); restricted {
+		return broken("kernel.apparmor_restrict_unprivileged_userns is 1, and this program has no AppArmor profile",
+			"AppArmor gives users rights in user namespaces only by way of programs with a profile that says so, and berth has none", setup)
+	} else if profile != "" {
+		return good("allowed by the AppArmor profile " + profile)
 	}
 	return good("allowed")
+}
+
+// Restricted reports whether AppArmor gives this process, a user's, no rights in
+// user namespaces: where that is restricted, as on Ubuntu since 23.10, only programs
+// with a profile that says "userns," have them. profile is the one that this
+// process has there; it is taken to say so.
+func Restricted(h interface{ ReadFile(string) ([]byte, error) }) (profile string, restricted bool) {
+	b, err := h.ReadFile("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+	if err != nil || strings.TrimSpace(string(b)) != "1" {
+		return "", false
+	}
+	b, err = h.ReadFile("/proc/self/attr/apparmor/current") // "berth (unconfined)", or "unconfined"
+	profile, _, _ = strings.Cut(strings.TrimSpace(string(b)), " ")
+	return profile, err != nil || profile == "unconfined"
 }
 
 // overlayOfUser tries it: two folders that every host has, without an upper one,
