@@ -28,11 +28,14 @@ func (d *decoder) decodeNetworks(b *Box, blocks hcl.Blocks) {
 			d.fail(block.LabelRanges[0], "Invalid name", "A network cannot be named %q: %s.", n.Name, err)
 		}
 		attrs := d.content(block.Body, networkSchema).Attributes
+		at := block.LabelRanges[0]
 		var ip string
 		if d.text(attrs["ip"], &ip, checkPrefix); ip != "" {
 			n.IP = netip.MustParsePrefix(ip) // checkPrefix did
 			n.ipRange = attrs["ip"].Expr.Range()
+			at = n.ipRange
 		}
+		b.ranges["network."+n.Name] = at
 		b.Networks = slices.DeleteFunc(b.Networks, func(o Network) bool { return o.Name == n.Name })
 		b.Networks = append(b.Networks, n)
 	}

@@ -72,6 +72,7 @@ func (e *Engine) keepRunning(ctx context.Context, t *target, o UpOptions, now pr
 	if err := e.enterable(t, now, t.record.Facts, t.record.Entered); err != nil {
 		return nil, err
 	}
+	defer e.tellWhile(ctx, t.voice)() // it may not have been possible when something changed
 	if err := e.settleChanges(ctx, t); err != nil || t.record.Entered {
 		return nil, err
 	}

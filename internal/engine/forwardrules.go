@@ -51,13 +51,17 @@ func declaredPorts(e *config.Envfile) map[int]bool {
 // ForwardError is a forward that cannot be had.
 type ForwardError struct {
 	Name  string
-	Range string // where its block is
+	Range string // where its block is; empty: not in the Envfile any more
 	Err   error
 	Hint  string // what to do; may be empty
 }
 
 func (e *ForwardError) Error() string {
-	text := fmt.Sprintf("forward %q (%s): %v", e.Name, e.Range, e.Err)
+	text := fmt.Sprintf("forward %q", e.Name)
+	if e.Range != "" {
+		text += " (" + e.Range + ")"
+	}
+	text += ": " + e.Err.Error()
 	if e.Hint != "" {
 		text += "\n" + e.Hint
 	}
@@ -69,9 +73,11 @@ func (e *ForwardError) Unwrap() error { return e.Err }
 // forwardError says what can be done about a forward that cannot be had.
 func (e *Engine) forwardError(t *target, r forward.Rule, err error) error {
 	failed := &ForwardError{Name: r.Name, Err: err}
-	for _, f := range t.box.Forwards {
-		if f.Name == r.Name {
-			failed.Range = f.DeclRange.String()
+	if t.box != nil { // the Envfile may have lost a box that is resumed
+		for _, f := range t.box.Forwards {
+			if f.Name == r.Name {
+				failed.Range = f.DeclRange.String()
+			}
 		}
 	}
 	var taken *forward.TakenError

@@ -2,10 +2,8 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -258,46 +256,4 @@ func (f *forwards) follow(ctx context.Context, t *target) error {
 		}
 	})
 	return nil
-}
-
-// endForwards ends a box's forwarder before the box is halted, or before it is
-// destroyed, when nothing of it must stay.
-func (e *Engine) endForwards(ctx context.Context, id string, destroyed bool) error {
-	dir := forward.Dir(e.Home.BoxDir(id))
-	if err := dir.Stop(ctx); err != nil {
-		return err
-	}
-	if destroyed {
-		return dir.Clear()
-	}
-	return dir.Ended(true)
-}
-
-// PortsOf is what is forwarded to and from a box.
-type PortsOf struct {
-	Box   string
-	State forward.State
-	Ports []forward.Port
-}
-
-// Ports returns the forwards of boxes, of all that exist without names. It asks
-// nobody and takes no lock.
-func (e *Engine) Ports(names []string) ([]PortsOf, error) {
-	boxes, err := e.Existing(names)
-	if err != nil {
-		return nil, err
-	}
-	var all []PortsOf
-	var errs []error
-	for _, x := range slices.Backward(boxes) { // as they came up
-		ports, err := e.portsOf(x)
-		errs = append(errs, err)
-		all = append(all, ports)
-	}
-	return all, errors.Join(errs...)
-}
-
-func (e *Engine) portsOf(x *Existing) (PortsOf, error) {
-	ports, state, err := forward.Dir(e.Home.BoxDir(x.record.ID)).Ports()
-	return PortsOf{Box: x.Name(), State: state, Ports: ports}, err
 }

@@ -88,7 +88,7 @@ func (e *Engine) tell(ctx context.Context, voice *ui.Box) {
 		return
 	}
 	if r.err != nil {
-		voice.Warn("not all boxes know where the others are (they are told again when one starts or halts): %s", ui.Printable(r.err.Error(), false))
+		voice.Warn("not all boxes know where the others are (the next berth up tells them again): %s", ui.Printable(r.err.Error(), false))
 	}
 }
 

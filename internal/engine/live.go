@@ -130,7 +130,10 @@ func (e *Engine) freeze(ctx context.Context, boxes []*Existing, verb string, sus
 				return err
 			}
 			x.voice.Say("%s", done)
-			return nil
+			if suspended {
+				return nil
+			}
+			return e.healForwards(ctx, x)
 		})
 	})
 }

@@ -1,6 +1,7 @@
 package lxc
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -30,12 +31,30 @@ func (s store) joinNetworks(r *record, spec provider.Spec) (release func(), err 
 		n, err := s.join(*r, spec, want, bridge)
 		if err != nil {
 			release()
-			return nil, fmt.Errorf("network %q of box %s: %w", want.Name, r.ID, err)
+			return nil, ofNetwork(want.Name, r.ID, err)
 		}
 		nics = append(nics, n)
 	}
 	r.NICs = nics
 	return release, nil
+}
+
+// conflict is what keeps a network from being as the Envfile says.
+type conflict string
+
+func (c conflict) Error() string { return string(c) }
+
+func conflictf(format string, args ...any) error { return conflict(fmt.Sprintf(format, args...)) }
+
+// ofNetwork says of which network an error is, and blames a conflict on the
+// Envfile's line, where it can be ended.
+func ofNetwork(name, id string, err error) error {
+	err = fmt.Errorf("network %q of box %s: %w", name, id, err)
+	var c conflict
+	if errors.As(err, &c) {
+		return &provider.ArgError{Arg: "box.network." + name, Err: err}
+	}
+	return err
 }
 
 // join finds subnet and address and makes the bridge.
@@ -98,7 +117,7 @@ func subnetOf(want provider.Network) (netip.Prefix, error) {
 func (s store) findSubnet(p *private, given netip.Prefix, projectID string) error {
 	if users := s.running(p.Bridge); len(users) > 0 && p.Subnet.IsValid() {
 		if given.IsValid() && given != p.Subnet {
-			return fmt.Errorf("it is %s for box %s, which runs, and is to be %s now: halt that box first", p.Subnet, users[0], given)
+			return conflictf("it is %s for box %s, which runs, and is to be %s now: halt that box first", p.Subnet, users[0], given)
 		}
 		return nil
 	}
@@ -125,9 +144,9 @@ func (s store) findSubnet(p *private, given netip.Prefix, projectID string) erro
 // overlap says what is in a subnet's way.
 func overlap(subnet netip.Prefix, r route) error {
 	if r.owner != "" {
-		return fmt.Errorf("its subnet %s overlaps %s, which is in use: halt the boxes there, or give this network another subnet in the Envfile", subnet, r)
+		return conflictf("its subnet %s overlaps %s, which is in use: halt the boxes there, or give this network another subnet in the Envfile", subnet, r)
 	}
-	return fmt.Errorf("its subnet %s overlaps the host's route to %s: the host would not reach one of the two; "+
+	return conflictf("its subnet %s overlaps the host's route to %s: the host would not reach one of the two; "+
 		"give the network another subnet in the Envfile, or none to have one chosen", subnet, r)
 }
 
@@ -183,12 +202,12 @@ func (s store) findAddress(p *private, r record, want provider.Network) (netip.P
 	if want.IP != "" {
 		ip, err := netip.ParsePrefix(want.IP)
 		if err != nil || !p.usable(ip.Addr()) {
-			return ip, fmt.Errorf("%q is no address for a box in %s", want.IP, p.Subnet)
+			return ip, conflictf("%q is no address for a box in %s", want.IP, p.Subnet)
 		}
 		delete(p.Addrs, r.Name)
 		// One that does not run gets another at its start.
 		if owner := taken[ip.Addr()]; owner != "" && slices.Contains(s.running(p.Bridge), owner) {
-			return ip, fmt.Errorf("the address %s is that of box %s, which runs: halt that box first, or give one of the two another address",
+			return ip, conflictf("the address %s is that of box %s, which runs: halt that box first, or give one of the two another address",
 				ip.Addr(), owner)
 		}
 		return ip, nil

@@ -1,6 +1,7 @@
 package lxc
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -251,6 +252,10 @@ func TestRealPrivateTrouble(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := p.Start(t.Context(), spec, nil)
+		var bad *provider.ArgError
+		if !errors.As(err, &bad) || bad.Arg != "box.network."+spec.Networks[0].Name {
+			t.Errorf("the Envfile's line is not blamed for %v", err)
+		}
 		for _, part := range parts {
 			if err == nil || !strings.Contains(err.Error(), part) {
 				t.Errorf("got %v, and want %q in it", err, part)

@@ -29,7 +29,7 @@ func (m userMode) join(s store, r *record, spec provider.Spec) (func(), error) {
 	for _, want := range spec.Networks {
 		n, err := joinUserNetwork(s, u, *r, spec, want, nics)
 		if err != nil {
-			return nil, fmt.Errorf("network %q of box %s: %w", want.Name, r.ID, err)
+			return nil, ofNetwork(want.Name, r.ID, err)
 		}
 		nics = append(nics, n)
 	}
@@ -52,7 +52,7 @@ func joinUserNetwork(s store, u UserNetwork, r record, spec provider.Spec, want 
 	switch {
 	case given.IsValid() && given != p.Subnet:
 		if users := s.usersOf(p.Bridge, r.ID); p.Subnet.IsValid() && len(users) > 0 {
-			return nic{}, fmt.Errorf("it is %s for box %s and is to be %s now: destroy that box, or halt it and bring it up again first", p.Subnet, users[0], given)
+			return nic{}, conflictf("it is %s for box %s and is to be %s now: destroy that box, or halt it and bring it up again first", p.Subnet, users[0], given)
 		}
 		p.Subnet = given
 	case !p.Subnet.IsValid():

@@ -1,0 +1,75 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/berth-dev/berth/internal/forward"
+)
+
+// healForwards starts the forwarder of a running box again if it has died, with
+// what is on record: the Envfile may say something else by now, which is for up.
+// The box's lock must be held.
+func (e *Engine) healForwards(ctx context.Context, x *Existing) error {
+	dir := forward.Dir(e.Home.BoxDir(x.record.ID))
+	plan, err := dir.LoadPlan()
+	if err != nil || plan.Empty() {
+		return err
+	}
+	if alive, err := dir.Alive(); err != nil || alive {
+		return err
+	}
+	f := &forwards{dir: dir, rules: plan.Rules, auto: plan.Auto, before: plan, sockets: map[string]*forward.Socket{}}
+	defer f.close()
+	if err := dir.Ended(plan.Halted); err != nil {
+		return err
+	}
+	t := &target{box: x.box, id: x.record.ID, voice: x.voice, record: x.record}
+	if err := e.bindAll(t, f, func(forward.Rule) bool { return true }); err != nil {
+		return err
+	}
+	return e.startForwards(ctx, t, f)
+}
+
+// endForwards ends a box's forwarder before the box is halted, or before it is
+// destroyed, when nothing of it must stay.
+func (e *Engine) endForwards(ctx context.Context, id string, destroyed bool) error {
+	dir := forward.Dir(e.Home.BoxDir(id))
+	if err := dir.Stop(ctx); err != nil {
+		return err
+	}
+	if destroyed {
+		return dir.Clear()
+	}
+	return dir.Ended(true)
+}
+
+// PortsOf is what is forwarded to and from a box.
+type PortsOf struct {
+	Box   string
+	State forward.State
+	Ports []forward.Port
+}
+
+// Ports returns the forwards of boxes, of all that exist without names. It asks
+// nobody and takes no lock.
+func (e *Engine) Ports(names []string) ([]PortsOf, error) {
+	boxes, err := e.Existing(names)
+	if err != nil {
+		return nil, err
+	}
+	var all []PortsOf
+	var errs []error
+	for _, x := range slices.Backward(boxes) { // as they came up
+		ports, err := e.portsOf(x)
+		errs = append(errs, err)
+		all = append(all, ports)
+	}
+	return all, errors.Join(errs...)
+}
+
+func (e *Engine) portsOf(x *Existing) (PortsOf, error) {
+	ports, state, err := forward.Dir(e.Home.BoxDir(x.record.ID)).Ports()
+	return PortsOf{Box: x.Name(), State: state, Ports: ports}, err
+}
