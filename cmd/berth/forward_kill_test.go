@@ -13,14 +13,14 @@ import (
 // A berth killed at any moment of an up, the first one or one that changes the
 // forwards of a running box, leaves what the next up heals and destroy removes.
 func TestKillDuringForwards(t *testing.T) {
-	release, err := ownPorts("kill")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(release)
 	work := t.TempDir()
 	env := append(os.Environ(), "BERTH_PLUGIN_PATH="+buildPlugins(t), "BERTH_HOME="+filepath.Join(work, "data"),
 		"XDG_CONFIG_HOME="+work, "NO_COLOR=1")
+	end, err := takeTurn(t, "forward-kill", work, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(end)
 	berth := func(args ...string) *exec.Cmd {
 		cmd := exec.Command("berth", args...)
 		cmd.Dir, cmd.Env = work, env

@@ -172,17 +172,3 @@ func checkOpenFiles(ts *testscript.TestScript, pid int) {
 		}
 	}
 }
-
-// ownPorts keeps other runs of the same script on this machine waiting until this
-// one has ended: scripts name the ports of the host that they use.
-func ownPorts(script string) (release func(), err error) {
-	f, err := os.OpenFile(filepath.Join(os.TempDir(), "berth-test-"+script+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return func() { f.Close() }, nil
-}

@@ -70,16 +70,17 @@ func TestScripts(t *testing.T) {
 					env.Setenv("BERTH_HOME", filepath.Join(env.WorkDir, "data"))
 					env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 					env.Setenv("NO_COLOR", "1")
-					if script := filepath.Base(env.WorkDir); filepath.Base(dir) == "port" || script == "script-forwards" {
-						release, err := ownPorts(script)
+					env.Setenv("EXAMPLES", examples)
+					kind := filepath.Base(dir)
+					if kind == "port" || kind == "lxc" {
+						end, err := takeTurn(t, kind+"-"+filepath.Base(env.WorkDir), env.WorkDir, env.Vars)
 						if err != nil {
 							return err
 						}
-						env.Defer(release)
+						env.Defer(end)
 					}
-					env.Setenv("EXAMPLES", examples)
-					env.Defer(func() { destroyAll(t, env) })
-					if filepath.Base(dir) == "lxc" {
+					env.Defer(func() { destroyAll(t, env.WorkDir, env.Vars) })
+					if kind == "lxc" {
 						return useImages(t, env)
 					}
 					return nil
@@ -126,16 +127,16 @@ func buildPlugins(t *testing.T) string {
 	return dir
 }
 
-// destroyAll removes what a script left, also when it failed.
-func destroyAll(t *testing.T, env *testscript.Env) {
-	envfiles, _ := filepath.Glob(filepath.Join(env.WorkDir, "Envfile"))
-	more, _ := filepath.Glob(filepath.Join(env.WorkDir, "*", "Envfile"))
+// destroyAll removes what a script left in its folder, also when it failed.
+func destroyAll(t *testing.T, work string, vars []string) {
+	envfiles, _ := filepath.Glob(filepath.Join(work, "Envfile"))
+	more, _ := filepath.Glob(filepath.Join(work, "*", "Envfile"))
 	for _, f := range append(envfiles, more...) {
 		cmd := exec.Command("berth", "-C", filepath.Dir(f), "destroy", "-f")
-		cmd.Env = env.Vars
+		cmd.Env = vars
 		_ = cmd.Run() // what it leaves is found below
 	}
-	data := lxcData(env.WorkDir)
+	data := lxcData(work)
 	for _, id := range boxIDs(data) {
 		t.Logf("box %s was left and berth destroy did not remove it", id)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
