@@ -21,6 +21,7 @@ func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Clien
 		return nil, err
 	}
 	e.sayFolders(t)
+	facts := e.facts(t) // before the start: what changes meanwhile has changed
 	begin := time.Now()
 	t.voice.Stage("starting")
 	if err := t.plugin.Start(ctx, e.spec(t, keys), t.report()); err != nil {
@@ -30,7 +31,7 @@ func (e *Engine) boot(ctx context.Context, t *target, o UpOptions) (*guest.Clien
 	if err != nil {
 		return nil, err
 	}
-	if err := e.enterable(t, now, e.facts(t), false); err != nil {
+	if err := e.enterable(t, now, facts, false); err != nil {
 		return nil, err
 	}
 	defer e.tellWhile(ctx, t.voice)()

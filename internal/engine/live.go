@@ -21,7 +21,8 @@ const limitsFact = "resources"
 
 // facts are what a start makes of the Envfile, each as a hash under the name
 // that it has in the Envfile, so that a later command can tell which of them has
-// changed. Values can be secret, hashes are not.
+// changed. Values can be secret, hashes are not. Of the files that are protected in
+// its folders it is what tells them from others.
 func (e *Engine) facts(t *target) map[string]string {
 	s := e.spec(t, state.Keys{})
 	facts := map[string]string{}
@@ -37,6 +38,7 @@ func (e *Engine) facts(t *target) map[string]string {
 		sum := sha256.Sum256(b)
 		facts[name] = hex.EncodeToString(sum[:8])
 	}
+	maps.Copy(facts, e.standing(t.box))
 	return facts
 }
 
@@ -63,6 +65,11 @@ func (e *Engine) settleChanges(ctx context.Context, t *target) error {
 		case !errors.Is(err, provider.ErrUnsupported):
 			return blame(t.box, err)
 		}
+	}
+	files, changed := exposed(changed)
+	if len(files) > 0 {
+		t.voice.Warn("%s: made or replaced on the host since the box was started, so that the box can write to it; berth reload %s protects it again",
+			strings.Join(files, ", "), t.box.Name)
 	}
 	if len(changed) > 0 {
 		t.voice.Warn("the Envfile has changed since it was started: %s; berth reload %s applies that",

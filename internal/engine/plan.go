@@ -149,6 +149,10 @@ func (e *Engine) planFacts(t *target, now provider.Box) []Change {
 		case name == limitsFact:
 			changes = append(changes, Change{Kind: "limits", What: "limits",
 				Why: limitsText(now.Limits, e.spec(t, state.Keys{}).Resources)})
+		case strings.HasPrefix(name, protectedFact):
+			changes = append(changes, Change{Kind: "reload", What: strings.TrimPrefix(name, protectedFact),
+				Why:     "it was made or replaced on the host since the box was started, which can write to it",
+				Command: "berth reload " + t.box.Name})
 		default:
 			changes = append(changes, Change{Kind: "reload", What: name, Why: "the Envfile has changed since it was started",
 				Command: "berth reload " + t.box.Name})
