@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
@@ -51,16 +50,15 @@ func writeGlobal(w io.Writer, all []engine.Status) error {
 		_, err := fmt.Fprintln(w, "There is no box.")
 		return err
 	}
-	tw := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(tw, "PROJECT\tBOX\tSTATE\tPROVIDER\tFOLDER")
+	tw := newTable(w, "PROJECT", "BOX", "STATE", "PROVIDER", "FOLDER")
 	var notes []string
 	for _, s := range all {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", s.Record.Project, s.Name, s.State, s.Provider, s.Record.Root)
+		tw.row(s.Record.Project, s.Name, string(s.State), s.Provider, s.Record.Root)
 		if s.Problem != "" {
 			notes = append(notes, s.Record.Project+", "+s.Name+": "+s.Problem)
 		}
 	}
-	if err := tw.Flush(); err != nil {
+	if err := tw.flush(); err != nil {
 		return err
 	}
 	if len(notes) > 0 {

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
@@ -51,9 +50,9 @@ func (d *deps) importImage(c *cli.Context) error {
 	}
 	i.Name = "local:" + strings.TrimPrefix(name, "local:")
 	if c.IsSet("max-size") {
-		size, err := config.ParseSize(c.String("max-size"))
+		size, err := sizeFlag(c, "max-size")
 		if err != nil {
-			return &usageError{text: fmt.Sprintf("--max-size %s: %v", c.String("max-size"), err)}
+			return err
 		}
 		i.Limits.Size = size
 	}
@@ -88,14 +87,9 @@ func (d *deps) listImages(c *cli.Context) error {
 		d.ui.Println("no image is on this host")
 		return nil
 	}
-	tw := tabwriter.NewWriter(d.ui.Out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(tw, "IMAGE\tDIGEST\tSIZE\tLAST USED")
+	tw := newTable(d.ui.Out, "IMAGE", "DIGEST", "SIZE", "LAST USED")
 	for _, u := range all {
-		used := "-"
-		if !u.Used.IsZero() {
-			used = u.Used.Local().Format("2006-01-02 15:04")
-		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", u.Name, shortDigest(u.Digest), sizeText(u.Size+u.Shared), used)
+		tw.row(u.Name, shortDigest(u.Digest), sizeText(u.Size+u.Shared), usedText(u.Used))
 	}
-	return tw.Flush()
+	return tw.flush()
 }

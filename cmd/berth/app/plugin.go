@@ -3,7 +3,6 @@ package app
 import (
 	"fmt"
 	"runtime"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 )
@@ -46,8 +45,7 @@ func (d *deps) listPlugins(asJSON bool) error {
 		}
 		return writeJSON(d.ui.Out, map[string]any{"plugins": all})
 	}
-	tw := tabwriter.NewWriter(d.ui.Out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(tw, "KIND\tNAME\tWHERE")
+	tw := newTable(d.ui.Out, "KIND", "NAME", "WHERE")
 	for _, p := range found {
 		where := p.Path
 		if where == "" {
@@ -56,9 +54,9 @@ func (d *deps) listPlugins(asJSON bool) error {
 		if p.Problem != "" {
 			where += " (not used: " + p.Problem + ")"
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\n", p.Kind, p.Name, where)
+		tw.row(p.Kind, p.Name, where)
 	}
-	return tw.Flush()
+	return tw.flush()
 }
 
 func versionCommand(d *deps) *cli.Command {

@@ -5,7 +5,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
@@ -90,26 +89,23 @@ func portState(b engine.PortsOf, p forward.Port) string {
 }
 
 func (d *deps) writePorts(all []engine.PortsOf) error {
-	tw := tabwriter.NewWriter(d.ui.Out, 0, 0, 3, ' ', 0)
+	tw := newTable(d.ui.Out, "BOX", "FORWARD", "HOST", "", "IN THE BOX", "STATE")
 	any := false
 	for _, b := range all {
 		for _, p := range b.Ports {
-			if !any {
-				fmt.Fprintln(tw, "BOX\tFORWARD\tHOST\t\tIN THE BOX\tSTATE")
-			}
 			any = true
 			arrow := "->"
 			if p.Reverse {
 				arrow = "<-"
 			}
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", b.Box, p.Name, hostEnd(p), arrow, p.GuestPort(), portState(b, p))
+			tw.row(b.Box, p.Name, hostEnd(p), arrow, p.GuestPort(), portState(b, p))
 		}
 	}
 	if !any {
 		d.ui.Println("nothing is forwarded")
 		return nil
 	}
-	return tw.Flush()
+	return tw.flush()
 }
 
 func hostEnd(p forward.Port) string {

@@ -2,7 +2,6 @@ package app
 
 import (
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -141,12 +140,11 @@ func (d *deps) listSnapshots(c *cli.Context) error {
 		d.ui.Println("no snapshot exists")
 		return nil
 	}
-	tw := tabwriter.NewWriter(d.ui.Out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(tw, "BOX\tSNAPSHOT\tMADE\tWHY")
+	tw := newTable(d.ui.Out, "BOX", "SNAPSHOT", "MADE", "WHY")
 	for _, s := range all {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", s.Box, s.Name, s.Created.Local().Format("2006-01-02 15:04:05"), whySnapshot(s))
+		tw.row(s.Box, s.Name, s.Created.Local().Format("2006-01-02 15:04:05"), whySnapshot(s))
 	}
-	return tw.Flush()
+	return tw.flush()
 }
 
 func whySnapshot(s snapshotJSON) string {

@@ -5,7 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -77,13 +76,22 @@ func collectOptions(c *cli.Context) (engine.CollectOptions, error) {
 		return o, &usageError{text: "--older-than takes a time that is not negative, such as 720h"}
 	}
 	if c.IsSet("keep") {
-		size, err := config.ParseSize(c.String("keep"))
+		size, err := sizeFlag(c, "keep")
 		if err != nil {
-			return o, &usageError{text: fmt.Sprintf("--keep %s: %v", c.String("keep"), err)}
+			return o, err
 		}
 		o.Keep = &size
 	}
 	return o, nil
+}
+
+// sizeFlag returns the value of a flag that takes a size.
+func sizeFlag(c *cli.Context, name string) (int64, error) {
+	size, err := config.ParseSize(c.String(name))
+	if err != nil {
+		return 0, &usageError{text: fmt.Sprintf("--%s %s: %v", name, c.String(name), err)}
+	}
+	return size, nil
 }
 
 // collect shows each thing as it goes, and what all of them have freed.
@@ -164,20 +172,16 @@ func writeSpace(w io.Writer, all []engine.Use) error {
 		}
 		return strings.Compare(a.Name, b.Name)
 	})
-	tw := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(tw, "WHAT\tNAME\tOWN\tSHARED\tLAST USED\tNEEDED")
+	tw := newTable(w, "WHAT", "NAME", "OWN", "SHARED", "LAST USED", "NEEDED")
 	for _, u := range all {
-		used, needed := "-", "no"
-		if !u.Used.IsZero() {
-			used = u.Used.Local().Format("2006-01-02 15:04")
-		}
+		needed := "no"
 		if u.Needed {
 			needed = "yes"
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", u.Kind, nameOf(u), sizeText(u.Size), sizeText(u.Shared), used, needed)
+		tw.row(string(u.Kind), nameOf(u), sizeText(u.Size), sizeText(u.Shared), usedText(u.Used), needed)
 	}
-	fmt.Fprintf(tw, "all\t\t%s\t\t\t\n", sizeText(ownSize(all)))
-	return tw.Flush()
+	tw.row("all", "", sizeText(ownSize(all)), "", "", "")
+	return tw.flush()
 }
 
 // nameOf is the name of a thing in a list.

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -70,15 +69,14 @@ func writeStatus(w io.Writer, all []engine.Status) error {
 		_, err := fmt.Fprintln(w, "The Envfile declares no box.")
 		return err
 	}
-	tw := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(tw, "BOX\tSTATE\tPROVIDER\tADDRESS\tMEMORY\tCPU TIME")
+	tw := newTable(w, "BOX", "STATE", "PROVIDER", "ADDRESS", "MEMORY", "CPU TIME")
 	var notes []string
 	for _, s := range all {
 		memory, cpu := "-", "-"
 		if s.State == provider.Running || s.State == provider.Frozen {
 			memory, cpu = memoryOf(s.Box), s.Box.Usage.CPU.Round(10*time.Millisecond).String()
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.State, dash(s.Provider), dash(addressOf(s)), memory, cpu)
+		tw.row(s.Name, string(s.State), dash(s.Provider), dash(addressOf(s)), memory, cpu)
 		if s.Problem != "" {
 			notes = append(notes, s.Name+": "+s.Problem)
 		}
@@ -89,7 +87,7 @@ func writeStatus(w io.Writer, all []engine.Status) error {
 			notes = append(notes, s.Name+": the Envfile does not declare it; berth destroy "+s.Name+" removes it")
 		}
 	}
-	if err := tw.Flush(); err != nil {
+	if err := tw.flush(); err != nil {
 		return err
 	}
 	if len(notes) > 0 {
