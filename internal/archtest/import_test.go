@@ -38,6 +38,7 @@ var rules = []rule{
 	{"internal/state", nil},
 	{"internal/ui", nil},
 	{"internal/testenv", nil},
+	{"internal/sshdtest", []string{"internal/testenv"}},
 	{"internal/archtest", nil},
 	{"internal/guest", []string{"provider", "provisioner"}},
 	{"internal/forward", []string{"internal/guest"}},
@@ -63,7 +64,7 @@ var testRules = []rule{
 }
 
 // testHelpers are for the tests of any package.
-var testHelpers = []string{"internal/testenv", "provider/providertest", "provisioner/provisionertest"}
+var testHelpers = []string{"internal/testenv", "internal/sshdtest", "provider/providertest", "provisioner/provisionertest"}
 
 func TestImports(t *testing.T) {
 	for _, f := range allFiles(t) {

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/internal/sshdtest"
 )
 
 type newsWriter chan News
@@ -89,11 +91,11 @@ func TestStreams(t *testing.T) {
 	b := newBox(t)
 	direct := echo(t, "tcp4", "127.0.0.1:0")
 	six := echo(t, "tcp6", "[::1]:0") // refused at the box's address, so only SSH gets there
-	socket := filepath.Join(b.dir, "in.sock")
+	socket := filepath.Join(b.Dir, "in.sock")
 	echo(t, "unix", socket)
 	os.Chmod(socket, 0o777)
-	hostSocket, out := filepath.Join(b.dir, "host.sock"), filepath.Join(b.dir, "out.sock")
-	outPort := freeAddr(t)
+	hostSocket, out := filepath.Join(b.Dir, "host.sock"), filepath.Join(b.Dir, "out.sock")
+	outPort := sshdtest.FreeAddr(t)
 	f := b.run(false,
 		Rule{Name: "direct", Guest: portOf(direct), Want: "127.0.0.1:0"},
 		Rule{Name: "loopback", Guest: portOf(six), Want: "127.0.0.1:0"},
@@ -178,7 +180,7 @@ func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 // Nothing listens in the box: the client learns at once, and not by a clean end.
 func TestNobodyListens(t *testing.T) {
 	b := newBox(t)
-	f := b.run(false, Rule{Name: "none", Guest: portOf(must(net.ResolveTCPAddr("tcp", freeAddr(t)))), Want: "127.0.0.1:0"})
+	f := b.run(false, Rule{Name: "none", Guest: portOf(must(net.ResolveTCPAddr("tcp", sshdtest.FreeAddr(t)))), Want: "127.0.0.1:0"})
 	c := must(net.Dial("tcp", f.hosts["none"]))
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(10 * time.Second))
@@ -266,12 +268,12 @@ func until(t *testing.T, what string, ok func() bool) {
 func TestReconnect(t *testing.T) {
 	b := newBox(t)
 	direct := echo(t, "tcp4", "127.0.0.1:0")
-	out := filepath.Join(b.dir, "out.sock")
+	out := filepath.Join(b.Dir, "out.sock")
 	f := b.run(false,
 		Rule{Name: "direct", Guest: portOf(direct), Want: "127.0.0.1:0"},
 		Rule{Name: "reverse", Guest: out, Want: direct.String(), Reverse: true})
 	wantTalk(t, "unix", out)
-	b.stop()
+	b.Stop()
 	if err := f.cfg.Dir.SavePlan(&Plan{Rules: f.cfg.Rules}); err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +289,7 @@ func TestReconnect(t *testing.T) {
 		}
 		answered <- err
 	}()
-	b.start()
+	b.Start()
 	if n := f.next(); !n.Ready || len(n.Problems) > 0 {
 		t.Errorf("news: %+v", n)
 	}
@@ -301,7 +303,7 @@ func TestReconnect(t *testing.T) {
 func TestGone(t *testing.T) {
 	b := newBox(t)
 	f := b.run(false)
-	b.stop()
+	b.Stop()
 	select {
 	case err := <-f.ended:
 		if !errors.Is(err, errGone) {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/internal/sshdtest"
 )
 
 // TestMain lets the test be a forwarder, as berth is.
@@ -63,7 +65,7 @@ func TestProcess(t *testing.T) {
 	dir := Dir(t.TempDir())
 	dir.mustBe(t, Down, 0)
 	direct := echo(t, "tcp4", "127.0.0.1:0")
-	rule := Rule{Name: "direct", Protocol: "tcp", Guest: portOf(direct), Want: freeAddr(t)}
+	rule := Rule{Name: "direct", Protocol: "tcp", Guest: portOf(direct), Want: sshdtest.FreeAddr(t)}
 	r := launch(t, b, dir, rule)
 	dir.mustBe(t, Up, 1)
 	wantTalk(t, "tcp", rule.Want)
@@ -213,7 +215,7 @@ func TestBind(t *testing.T) {
 		t.Errorf("an address of nobody: %v", err)
 	}
 	// A chosen port is the one it had, else the lowest that is not to be avoided.
-	free := must(net.ResolveTCPAddr("tcp", freeAddr(t))).Port
+	free := must(net.ResolveTCPAddr("tcp", sshdtest.FreeAddr(t))).Port
 	r := Rule{Protocol: "tcp", Want: "127.0.0.1:0", Host: "127.0.0.1:" + strconv.Itoa(free), Range: Range{p, p + 5}}
 	s = must(Bind(r, nil))
 	if s.Rule.Host != r.Host {

@@ -1,127 +1,28 @@
 package forward
 
 import (
-	"bytes"
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/pem"
-	"fmt"
-	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/ssh"
-
 	"github.com/berth-dev/berth/internal/guest"
-	"github.com/berth-dev/berth/internal/testenv"
+	"github.com/berth-dev/berth/internal/sshdtest"
 )
-
-// The stage of an OpenSSH server: mounts of its own give it a user and a /run.
-const sshdStage = `set -e
-mount --make-rprivate /
-mount -t tmpfs -o mode=755 tmpfs /run; mkdir -p /run/sshd
-# All of /etc: a mount over one of its files goes when the host replaces that.
-mkdir -p "$1/etc"; mount -t tmpfs -o mode=755 tmpfs "$1/etc"; cp -a /etc/. "$1/etc"; mount --bind "$1/etc" /etc
-echo "dev:x:1999:1999::$1:/bin/sh" >>/etc/passwd
-echo "dev:*:19000:0:99999:7:::" >>/etc/shadow
-exec "$2" -D -e -f "$1/sshd_config"
-`
 
 // box is an OpenSSH server that stands for a box.
 type box struct {
+	*sshdtest.Server
 	t    *testing.T
-	dir  string // a folder that its user may write to
-	addr string
 	host guest.Target
-	cmd  *exec.Cmd
-	log  bytes.Buffer
-}
-
-func newKey(t *testing.T) (private []byte, public string) {
-	t.Helper()
-	pub, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, err := ssh.MarshalPrivateKey(key, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	line, err := ssh.NewPublicKey(pub)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(block), string(ssh.MarshalAuthorizedKey(line))
 }
 
 // newBox starts a server that ends with the test.
 func newBox(t *testing.T) *box {
 	t.Helper()
-	testenv.NeedRoot(t)
-	testenv.NeedSSHD(t)
-	// Not t.TempDir: the names of sockets are short.
-	dir, err := os.MkdirTemp("", "fwd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	b := &box{t: t, dir: dir, addr: freeAddr(t)}
-	userKey, userPub := newKey(t)
-	hostKey, hostPub := newKey(t)
-	b.host = guest.Target{Addr: b.addr, User: "dev", Key: userKey, HostKey: hostPub}
-	ip, port, _ := net.SplitHostPort(b.addr)
-	for name, text := range map[string]string{
-		"hostkey": string(hostKey), "authorized": userPub, "stage": sshdStage,
-		"sshd_config": fmt.Sprintf("ListenAddress %s\nPort %s\nHostKey %s/hostkey\nAuthorizedKeysFile %[3]s/authorized\n"+
-			"StrictModes no\nUsePAM no\nPidFile none\n", ip, port, b.dir),
-	} {
-		mode := os.FileMode(0o644)
-		if name == "hostkey" {
-			mode = 0o600
-		}
-		if err := os.WriteFile(filepath.Join(b.dir, name), []byte(text), mode); err != nil {
-			t.Fatal(err)
-		}
-	}
-	os.Chmod(b.dir, 0o777)
-	b.start()
-	return b
-}
-
-func (b *box) start() {
-	b.t.Helper()
-	sshd, err := testenv.SSHD()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.cmd = exec.Command("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child",
-		"sh", filepath.Join(b.dir, "stage"), b.dir, sshd)
-	b.cmd.Stdout, b.cmd.Stderr = &b.log, &b.log
-	if err := b.cmd.Start(); err != nil {
-		b.t.Fatal(err)
-	}
-	b.t.Cleanup(b.stop)
-}
-
-// stop kills the server with all its connections.
-func (b *box) stop() {
-	b.cmd.Process.Kill()
-	b.cmd.Wait()
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	s := sshdtest.New(t, sshdtest.Options{})
+	return &box{Server: s, t: t, host: guest.Target{Addr: s.Addr, User: sshdtest.User, Key: s.Key, HostKey: s.HostKey}}
 }
 
 // forwarder is one that runs in the test's process.

@@ -9,12 +9,13 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/berth-dev/berth/internal/sshdtest"
 	"github.com/berth-dev/berth/provisioner"
 )
 
 // BenchmarkLogin is what `berth ssh -c true` costs beside starting berth.
 func BenchmarkLogin(b *testing.B) {
-	target := startSSHD(b, sshdOptions{})
+	target := startSSHD(b, sshdtest.Options{})
 	connect(b, target)
 	for b.Loop() {
 		c, err := Dial(b.Context(), target)
@@ -33,7 +34,7 @@ func BenchmarkOpenSSHLogin(b *testing.B) {
 	if _, err := exec.LookPath("ssh"); err != nil {
 		b.Skip("needs ssh")
 	}
-	target := startSSHD(b, sshdOptions{})
+	target := startSSHD(b, sshdtest.Options{})
 	connect(b, target)
 	dir := b.TempDir()
 	host, port, _ := net.SplitHostPort(target.Addr)
@@ -54,7 +55,7 @@ func BenchmarkOpenSSHLogin(b *testing.B) {
 
 // BenchmarkRun is one more command on an open connection.
 func BenchmarkRun(b *testing.B) {
-	c := connect(b, startSSHD(b, sshdOptions{}))
+	c := connect(b, startSSHD(b, sshdtest.Options{}))
 	g := c.Guest(provisioner.Info{}, &screen{})
 	for b.Loop() {
 		if err := g.Run(b.Context(), provisioner.Cmd{Argv: []string{"true"}}); err != nil {
@@ -65,7 +66,7 @@ func BenchmarkRun(b *testing.B) {
 
 // BenchmarkUpload1000 copies 1,000 files of 1 KiB in 20 folders.
 func BenchmarkUpload1000(b *testing.B) {
-	c := connect(b, startSSHD(b, sshdOptions{}))
+	c := connect(b, startSSHD(b, sshdtest.Options{}))
 	g := c.Guest(provisioner.Info{}, &screen{})
 	src := b.TempDir()
 	for i := range 1000 {
@@ -88,7 +89,7 @@ func BenchmarkUpload1000(b *testing.B) {
 
 // BenchmarkUploadLarge copies a file of 64 MiB.
 func BenchmarkUploadLarge(b *testing.B) {
-	c := connect(b, startSSHD(b, sshdOptions{}))
+	c := connect(b, startSSHD(b, sshdtest.Options{}))
 	g := c.Guest(provisioner.Info{}, &screen{})
 	src := filepath.Join(b.TempDir(), "f")
 	f, err := os.Create(src)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/berth-dev/berth/internal/sshdtest"
 	"github.com/berth-dev/berth/provisioner"
 )
 
@@ -232,7 +233,7 @@ func TestCopyErrors(t *testing.T) {
 
 func TestCopyAsRoot(t *testing.T) {
 	t.Parallel()
-	c := connect(t, startSSHD(t, sshdOptions{}))
+	c := connect(t, startSSHD(t, sshdtest.Options{}))
 	g := c.Guest(provisioner.Info{User: "dev"}, &screen{})
 	src := t.TempDir()
 	plant(t, src, "f", "sub/g")

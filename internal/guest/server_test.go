@@ -13,6 +13,8 @@ import (
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/berth-dev/berth/internal/sshdtest"
 )
 
 // A server is an SSH server in this process. Commands run on the host, in a
@@ -30,8 +32,8 @@ type server struct {
 // newServer makes a server and the target that fits it. It does not listen yet.
 func newServer(t testing.TB) (*server, Target) {
 	t.Helper()
-	host, _, hostPub := newKey(t)
-	user, userKey, _ := newKey(t)
+	host, _, hostPub := sshdtest.NewKey(t)
+	user, userKey, _ := sshdtest.NewKey(t)
 	s := &server{t: t, home: t.TempDir()}
 	s.config = &ssh.ServerConfig{
 		PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {

@@ -2,132 +2,25 @@ package guest
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/ssh"
-
+	"github.com/berth-dev/berth/internal/sshdtest"
 	"github.com/berth-dev/berth/internal/testenv"
 	"github.com/berth-dev/berth/provisioner"
 )
 
-// newKey makes a key pair: the private half as PEM, the public as a line.
-func newKey(t testing.TB) (ssh.Signer, []byte, string) {
-	t.Helper()
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, err := ssh.MarshalPrivateKey(key, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := ssh.NewSignerFromKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer, pem.EncodeToMemory(block), string(ssh.MarshalAuthorizedKey(signer.PublicKey()))
-}
-
-// freeAddr is an address on this host where nothing listens.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// The stage of an OpenSSH server with a user "dev" who may use sudo: namespaces
-// of its own keep all of that, and every process, from the host.
-const sshdStage = `set -e
-mount --make-rprivate /
-mount -t tmpfs -o mode=755 tmpfs /run; mkdir -p /run/sshd
-mount -t tmpfs -o mode=755 tmpfs /home; mkdir /home/dev; chown 1999:1999 /home/dev
-# All of /etc: a mount over one of its files goes when the host replaces that.
-mkdir -p "$1/etc"; mount -t tmpfs -o mode=755 tmpfs "$1/etc"; cp -a /etc/. "$1/etc"; mount --bind "$1/etc" /etc
-echo "dev:x:1999:1999::/home/dev:$2" >>/etc/passwd
-echo "dev:x:1999:" >>/etc/group
-echo "dev:*:19000:0:99999:7:::" >>/etc/shadow
-if [ -d /etc/sudoers.d ]; then
-	rm -f /etc/sudoers.d/*
-	echo "dev ALL=(ALL) $3" >/etc/sudoers.d/dev; chmod 440 /etc/sudoers.d/dev
-fi
-exec "$4" -D -e -f "$1/sshd_config"
-`
-
-type sshdOptions struct {
-	shell string // of the user; default /bin/sh
-	sudo  string // what the user may do; default: all, without a password
-}
-
 // startSSHD runs a real OpenSSH server as long as the test.
-func startSSHD(t testing.TB, o sshdOptions) Target {
+func startSSHD(t testing.TB, o sshdtest.Options) Target {
 	t.Helper()
-	testenv.NeedRoot(t)
-	testenv.NeedSSHD(t)
-	sshd, err := testenv.SSHD()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if o.shell == "" {
-		o.shell = "/bin/sh"
-	}
-	if o.sudo == "" {
-		o.sudo = "NOPASSWD: ALL"
-	}
-	dir, addr := t.TempDir(), freeAddr(t)
-	os.Chmod(filepath.Dir(dir), 0o755)
-	os.Chmod(dir, 0o755)
-	_, userKey, userPub := newKey(t)
-	_, hostKey, hostPub := newKey(t)
-	host, port, _ := net.SplitHostPort(addr)
-	write := func(name, text string, mode os.FileMode) {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), mode); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("hostkey", string(hostKey), 0o600)
-	write("authorized", userPub, 0o644)
-	write("stage", sshdStage, 0o644)
-	write("sshd_config", fmt.Sprintf(`ListenAddress %s
-Port %s
-HostKey %s/hostkey
-AuthorizedKeysFile %s/authorized
-StrictModes no
-UsePAM no
-PidFile none
-Subsystem sftp internal-sftp
-`, host, port, dir, dir), 0o644)
-
-	cmd := exec.Command("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child",
-		"sh", filepath.Join(dir, "stage"), dir, o.shell, o.sudo, sshd)
-	var log lockedBuffer
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		if t.Failed() {
-			t.Log("sshd:", log.String())
-		}
-	})
-	return Target{Addr: addr, User: "dev", Key: userKey, HostKey: hostPub}
+	s := sshdtest.New(t, o)
+	return Target{Addr: s.Addr, User: sshdtest.User, Key: s.Key, HostKey: s.HostKey}
 }
 
 // connect waits for a target as a test does.
@@ -184,7 +77,7 @@ func TestOpenSSH(t *testing.T) {
 			continue
 		}
 		t.Run(filepath.Base(shell), func(t *testing.T) {
-			c := connect(t, startSSHD(t, sshdOptions{shell: shell}))
+			c := connect(t, startSSHD(t, sshdtest.Options{Shell: shell}))
 			g := c.Guest(provisioner.Info{User: "dev"}, &screen{})
 			for _, root := range []bool{false, true} {
 				t.Run(fmt.Sprintf("root=%v", root), func(t *testing.T) {
@@ -254,7 +147,7 @@ func testSession(t *testing.T, c *Client, shell string) {
 
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	c := connect(t, startSSHD(t, sshdOptions{}))
+	c := connect(t, startSSHD(t, sshdtest.Options{}))
 	g := c.Guest(provisioner.Info{User: "dev"}, &screen{})
 	// A tree with a child that ignores TERM, one in a session of its own, and one
 	// that is root's although the command is not.
@@ -283,7 +176,7 @@ func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 func TestKillStray(t *testing.T) {
 	t.Parallel()
-	target := startSSHD(t, sshdOptions{})
+	target := startSSHD(t, sshdtest.Options{})
 	first, second := connect(t, target), connect(t, target)
 	g := second.Guest(provisioner.Info{User: "dev"}, &screen{})
 	// A daemon of a finished run stays, and so does a person's session.
@@ -327,7 +220,7 @@ func TestKillStray(t *testing.T) {
 
 func TestSudoPassword(t *testing.T) {
 	t.Parallel()
-	c := connect(t, startSSHD(t, sshdOptions{sudo: "ALL"}))
+	c := connect(t, startSSHD(t, sshdtest.Options{Sudo: "ALL"}))
 	err := c.Guest(provisioner.Info{User: "dev"}, &screen{}).Run(t.Context(), provisioner.Cmd{Argv: []string{"true"}, Root: true})
 	if err == nil || !strings.HasPrefix(err.Error(), "run as root: user dev of the box needs sudo without a password") {
 		t.Errorf("error: %v", err)
@@ -336,7 +229,7 @@ func TestSudoPassword(t *testing.T) {
 
 func TestBackgroundOutput(t *testing.T) {
 	t.Parallel()
-	c := connect(t, startSSHD(t, sshdOptions{}))
+	c := connect(t, startSSHD(t, sshdtest.Options{}))
 	start := time.Now()
 	err := c.Guest(provisioner.Info{User: "dev"}, &screen{}).Run(t.Context(), provisioner.Cmd{Argv: []string{"sh", "-c", "sleep 60 &"}})
 	if took := time.Since(start); err != nil || took > 10*time.Second {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/berth-dev/berth/internal/sshdtest"
 	"github.com/berth-dev/berth/provisioner"
 )
 
@@ -26,7 +27,7 @@ func soon(t testing.TB) context.Context {
 func TestWaitLateListener(t *testing.T) {
 	t.Parallel()
 	s, target := newServer(t)
-	target.Addr = freeAddr(t)
+	target.Addr = sshdtest.FreeAddr(t)
 	time.AfterFunc(150*time.Millisecond, func() { s.listen(target.Addr) })
 	var stages []string
 	c, err := Wait(t.Context(), target, WaitOptions{Stage: func(s string) { stages = append(stages, s) }})
@@ -43,7 +44,7 @@ func TestWaitKeys(t *testing.T) {
 	t.Parallel()
 	s, target := newServer(t)
 	target.Addr = s.listen("")
-	_, otherKey, otherPub := newKey(t)
+	_, otherKey, otherPub := sshdtest.NewKey(t)
 
 	wrong := target
 	wrong.HostKey = otherPub
@@ -103,7 +104,7 @@ func TestNotReady(t *testing.T) {
 		name, addr, stage, last string
 		target                  Target
 	}{
-		{"refused", freeAddr(t), StageTCP, "connection refused", target},
+		{"refused", sshdtest.FreeAddr(t), StageTCP, "connection refused", target},
 		{"silent", accept(t, func(net.Conn) {}), StageHandshake, "", target},
 		{"hangs up", accept(t, func(c net.Conn) { c.Close() }), StageHandshake, "handshake", target},
 		{"hangs up later", accept(t, func(c net.Conn) { io.WriteString(c, "SSH-2.0-x\r\n"); c.Close() }), StageHandshake, "handshake", target},
