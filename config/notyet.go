@@ -7,8 +7,7 @@ import "github.com/hashicorp/hcl/v2"
 // the engine acts on it.
 func notYet(name string) bool {
 	switch name {
-	case "disk",
-		"before",
+	case "before",
 		"after":
 		return true
 	}

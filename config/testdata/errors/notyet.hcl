@@ -1,6 +1,5 @@
 defaults { image = "debian:bookworm" }
 box "web" {
-  resources { disk = "1GiB" } # ERROR: Not supported yet
   provisioner "shell" "one" { before = "two" } # ERROR: Not supported yet # ERROR: Unknown provisioner
   provisioner "shell" { after = "all" } # ERROR: Not supported yet
   provisioner "shell" { cache = true }
