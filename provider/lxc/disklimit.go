@@ -32,12 +32,12 @@ func (p *lxcProvider) wantedDisk(r provider.Resources) (size int64, warning stri
 	case r.DiskOptional:
 		return 0, fmt.Sprintf("its disk is not limited, as disk_enforce = false allows: %v", err), nil
 	}
-	return 0, "", &provider.ArgError{Arg: diskArg, Err: fmt.Errorf("%w\nWith disk_enforce = false the box does without the limit.", err)}
+	return 0, "", &provider.ArgError{Arg: diskArg, Err: fmt.Errorf("%w; with disk_enforce = false the box does without the limit", err)}
 }
 
-// errUserDisk: quotactl(2) and loop devices are the host's root's.
+// errUserDisk: loop devices, and quotas too (quotactl(2)), are the host's root's.
 var errUserDisk = errors.New("the disk of a box without root cannot be limited: " +
-	"only root may set quotas and mount a filesystem of its own (sudo berth up makes a box that can)")
+	"only root may mount a filesystem of its own (sudo berth up makes a box that has one)")
 
 // canMakeImages says what the host lacks for disks of limited size.
 func canMakeImages() error {
@@ -75,13 +75,12 @@ func (p *lxcProvider) fitDisk(ctx context.Context, r *record, spec provider.Spec
 			return err
 		}
 	}
-	report.Step("move the files to a disk of another size")
-	return p.moveDisk(ctx, r, want)
+	return p.moveDisk(ctx, r, want, report)
 }
 
 // moveDisk gives the box another disk with the same files. What is killed is done
 // again, or finished as a restore is.
-func (p *lxcProvider) moveDisk(ctx context.Context, r *record, size int64) error {
+func (p *lxcProvider) moveDisk(ctx context.Context, r *record, size int64, report provider.Report) error {
 	from, err := openOwn(p.store.file(r.ID, "disk"))
 	if err != nil {
 		return err
@@ -92,6 +91,7 @@ func (p *lxcProvider) moveDisk(ctx context.Context, r *record, size int64) error
 			return err
 		}
 	}
+	report.Step("move the files to a disk of another size")
 	err = p.exchangeDisk(r, r.Layers, func(dir string) error {
 		if err := makeOwn(ctx, dir, size); err != nil {
 			return err
