@@ -156,7 +156,7 @@ func checkForward(t *testing.T, u hostUser, dir string) {
 // Without root a limit of the disk fails before anything is made, or is left out
 // with a warning if the Envfile says so.
 func TestRootlessDisk(t *testing.T) {
-	u := newHostUser(t, "d")
+	u := newHostUser(t, "f")
 	prepare(t, u)
 	u.giveImage(t)
 	const envfile = "box \"one\" {\n  image = \"debian:bookworm\"\n  resources {\n    disk = \"1GiB\"\n%s  }\n}\n"

@@ -179,8 +179,12 @@ func (p *lxcProvider) resizeDisk(id string, r provider.Resources, apply bool) er
 	case !apply:
 		return nil
 	}
-	if err := growOwn(dir, want); err != nil {
-		return &provider.ArgError{Arg: diskArg, Err: fmt.Errorf("%w (berth reload moves the box's files to a larger one)", err)}
+	err = growOwn(dir, want)
+	switch {
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%w (berth reload moves the box's files to a larger one): %w", err, provider.ErrUnsupported)
+	case err != nil:
+		return &provider.ArgError{Arg: diskArg, Err: err}
 	}
 	return nil
 }
