@@ -37,6 +37,7 @@ type Box struct {
 	Forwards []Forward // ports and sockets that lead into the box, or out of it
 	Folders  []Folder  // parents before what is in them; the project's folder unless that was taken away
 
+	Personal    bool // its block is not in the project's Envfile: other users do not have the box
 	AutoForward bool // ports that begin to listen in the box are forwarded by themselves
 
 	DeclRange hcl.Range // the header of the block

@@ -25,7 +25,7 @@ func (d *decoder) decodeBoxes(e *Envfile, decls declarations) {
 
 func (d *decoder) decodeInstance(g *boxGroup, i *instance, defaults []declaration) *Box {
 	box := d.boxFromDefaults(i.name, g.first(), defaults)
-	box.Block = g.name
+	box.Block, box.Personal = g.name, g.first().DefRange.Filename != d.project
 	for _, b := range g.blocks {
 		d.decodeBox(box, b.Body, boxSchema)
 	}

@@ -23,12 +23,14 @@ type decoder struct {
 	spent      weigher // what all values hold together
 	boxes      *boxSet // which boxes there are; nil until that is known
 	made       int     // boxes so far
-	quiet      bool    // drop diagnostics: the expressions have been checked before
-	again      bool    // drop what has been reported of the same place: it is decoded again for another box
+	foreign    foreign
+	project    string // the name of the project's Envfile
+	quiet      bool   // drop diagnostics: the expressions have been checked before
+	again      bool   // drop what has been reported of the same place: it is decoded again for another box
 }
 
 func newDecoder(root string, o Options) *decoder {
-	d := &decoder{o: o, root: root}
+	d := &decoder{o: o, root: root, foreign: foreign{}}
 	paths := map[string]cty.Value{"project": cty.StringVal(root)}
 	d.scope.paths = map[string]bool{"project": true}
 	if home, ok := o.lookupEnv("HOME"); ok {
@@ -45,6 +47,7 @@ func newDecoder(root string, o Options) *decoder {
 
 // decode fills e from the files.
 func (d *decoder) decode(e *Envfile, files []parsedFile) {
+	d.project = e.Path
 	decls := d.collect(files)
 	d.decodeBerth(decls.berth)
 	d.decodeVariables(decls.variables)

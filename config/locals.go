@@ -114,6 +114,7 @@ func (r *localResolver) resolve(name string) {
 	if !usable {
 		return
 	}
+	r.d.foreign.add("local", name, r.d.foreignLocal(l))
 	if v, ok := r.d.evalIn(l.attr.Expr, withVar(r.d.ctx, "local", ready)); ok {
 		l.value = v
 	}

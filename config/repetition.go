@@ -19,6 +19,7 @@ type boxGroup struct {
 	name      string
 	blocks    []declaration // weakest layer first
 	repeat    string        // "count", "for_each", or "" for one box
+	foreign   string        // what of that is foreign
 	instances []*instance
 }
 
@@ -59,7 +60,7 @@ func (d *decoder) expand(g *boxGroup) {
 		d.addInstance(g, &instance{name: g.name, at: g.first().LabelRanges[0]})
 		return
 	}
-	g.repeat = attr.Name
+	g.repeat, g.foreign = attr.Name, d.foreignIn(attr.Expr)
 	if attr.Name == "count" {
 		d.expandCount(g, attr)
 	} else {
@@ -189,7 +190,9 @@ func (d *decoder) within(g *boxGroup, i *instance, f func()) {
 	ctx, open := d.ctx, d.plain
 	d.ctx, d.plain = withVar(d.ctx, repeatVar(g.repeat), vars), withVar(d.plain, repeatVar(g.repeat), plain)
 	d.scope.repeat = g.repeat
+	d.foreign.add(repeatVar(g.repeat), "", g.foreign)
 	f()
+	delete(d.foreign, repeatVar(g.repeat)+".")
 	d.ctx, d.plain = ctx, open
 	d.scope.repeat, d.again = "", false
 }

@@ -18,6 +18,7 @@ type variable struct {
 	ty        cty.Type // cty.NilType when no type is written
 	optional  *typeexpr.Defaults
 	fallback  *hcl.Attribute // nil: a value must be given
+	outside   bool           // the fallback is one of another layer than the project's
 	sensitive bool
 	declRange hcl.Range
 	typeRange hcl.Range
@@ -39,6 +40,7 @@ func (d *decoder) decodeVariables(blocks []declaration) {
 		if marked[name] = plain[name]; vars[name].sensitive {
 			marked[name] = plain[name].Mark(secretMark{})
 		}
+		d.foreign.add("var", name, d.foreignVariable(vars[name]))
 	}
 	d.ctx, d.plain = withVar(d.ctx, "var", marked), withVar(d.plain, "var", plain)
 
@@ -79,7 +81,10 @@ func (d *decoder) mergeVariables(blocks []declaration) map[string]*variable {
 			v = &variable{name: name}
 			vars[name] = v
 		}
-		d.decodeVariable(v, b.Block)
+		fallback := v.fallback
+		if d.decodeVariable(v, b.Block); v.fallback != fallback {
+			v.outside = b.layer != LayerProject
+		}
 	}
 	return vars
 }

@@ -21,6 +21,10 @@ type link struct {
 	key  string
 }
 
+// keepable reports whether a box can start from the disk after this step. Not
+// between a step and one that runs immediately before it: that would run again.
+func (l link) keepable() bool { return l.step.block.Run == "once" && l.step.block.Before == "" }
+
 // chain returns the steps of a box, from the first on, whose outcome can be kept
 // for other boxes. The key of each is a hash of
 //

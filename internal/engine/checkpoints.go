@@ -56,7 +56,7 @@ func (e *Engine) beginnings(ctx context.Context, t *target) []beginning {
 		if l.step.block.Run == "once" {
 			done = append(done[:len(done):len(done)], state.Step{ID: l.step.block.ID(), Hash: l.step.hash, Parts: l.step.parts, Status: state.StepDone, At: time.Now().UTC()})
 		}
-		if known[l.key] {
+		if known[l.key] && l.keepable() {
 			all = append([]beginning{{l.key, done}}, all...)
 		}
 	}
@@ -84,7 +84,7 @@ func (e *Engine) startKeeping(ctx context.Context, t *target) {
 	}
 	k := &keeping{keys: map[string]string{}}
 	for _, l := range links {
-		if l.step.block.Run == "once" {
+		if l.keepable() {
 			k.keys[l.step.block.ID()], k.last = l.key, l.step.block.ID()
 		}
 	}

@@ -65,13 +65,7 @@ func (e *Engine) createFrom(ctx context.Context, t *target, b beginning, keys st
 	}
 	from := ""
 	if len(b.steps) > 0 {
-		all := 0
-		for _, s := range t.steps {
-			if s.block.Run != "never" {
-				all++
-			}
-		}
-		from = fmt.Sprintf(", %d of %d steps from checkpoints", len(b.steps), all)
+		from = fmt.Sprintf(", %d of %d steps from checkpoints", len(b.steps), t.ownSteps())
 	}
 	t.voice.Say("creating from %s%s", t.record.Image, from)
 	return t.plugin.Create(ctx, e.spec(t, keys), t.report())

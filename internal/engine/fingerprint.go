@@ -26,7 +26,7 @@ func fingerprint(kind string, args []byte, root string, inputs []string) (hash s
 			path = filepath.Join(root, path)
 		}
 		part := sha256.New()
-		if err := hashTree(io.MultiWriter(h, part), path); err != nil {
+		if err := hashTree(io.MultiWriter(h, part), path, fs.FileMode.String); err != nil {
 			return "", nil, fmt.Errorf("read %s: %w", input, err)
 		}
 		parts["file "+input] = hex.EncodeToString(part.Sum(nil)[:8])
@@ -48,8 +48,9 @@ func argumentHashes(args []byte) map[string]string {
 	return hashes
 }
 
-// hashTree hashes a file, or a folder with what is in it, in the order of names.
-func hashTree(h io.Writer, top string) error {
+// hashTree hashes a file, or a folder with what is in it, in the order of names,
+// with of each one's mode what shown makes of it.
+func hashTree(h io.Writer, top string, shown func(fs.FileMode) string) error {
 	// A link given by name stands for what it leads to; those within a folder
 	// are what they are.
 	if real, err := filepath.EvalSymlinks(top); err == nil {
@@ -68,7 +69,7 @@ func hashTree(h io.Writer, top string) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(h, "%q %s", rel, info.Mode())
+		fmt.Fprintf(h, "%q %s", rel, shown(info.Mode()))
 		switch e.Type() {
 		case fs.ModeSymlink:
 			target, err := os.Readlink(path)

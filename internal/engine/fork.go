@@ -40,7 +40,7 @@ func (e *Engine) AddForks() error {
 func forkOf(like *config.Box, name string) *config.Box {
 	b := *like
 	b.Name, b.Block, b.Hostname = name, name, name
-	b.Autostart, b.Primary = false, false
+	b.Autostart, b.Primary, b.Personal = false, false, true
 	b.Networks = slices.Clone(like.Networks)
 	for i := range b.Networks {
 		b.Networks[i].IP = config.Network{}.IP

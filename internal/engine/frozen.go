@@ -53,6 +53,11 @@ func (e *Engine) agree(ctx context.Context, targets []*target, o UpOptions) erro
 		if err := agreeBoxes(existing, lock); err != nil {
 			return err
 		}
+		if !o.NoProvision { // else none are run, nor looked at
+			if err := e.agreeSteps(targets, lock); err != nil {
+				return err
+			}
+		}
 	}
 	now, missing, err := e.lockable(ctx, create, !o.Offline)
 	if err != nil {
@@ -89,6 +94,29 @@ func (e *Engine) agreePlugins(targets []*target, lock *state.LockFile) error {
 		return err
 	}
 	return e.lockErrorOf(lock, &state.LockFile{Plugins: plugins})
+}
+
+// agreeSteps compares what the steps consist of that the boxes are made by, and
+// with which of them boxes that exist have been.
+func (e *Engine) agreeSteps(targets []*target, lock *state.LockFile) error {
+	boxes, err := e.lockedBoxes(targets)
+	if err != nil {
+		return err
+	}
+	differ := compareSteps(lock, &state.LockFile{Boxes: boxes})
+	for _, t := range targets {
+		if t.record == nil || !t.record.Provisioned {
+			continue // up runs those that it lacks
+		}
+		if changed := t.changedSteps(); len(changed) > 0 {
+			differ = append(differ, Difference{What: fmt.Sprintf("box %q", t.box.Name), Text: fmt.Sprintf(
+				"it has not got these steps as they are now: %s: berth provision %s runs them", strings.Join(changed, ", "), t.box.Name)})
+		}
+	}
+	if len(differ) > 0 {
+		return &LockError{differ}
+	}
+	return nil
 }
 
 // agreeBoxes compares what boxes were made of.

@@ -31,12 +31,15 @@ func (e *LockError) Error() string {
 	for _, d := range e.Differences {
 		lines = append(lines, d.String())
 	}
-	return strings.Join(append(lines, "berth lock --update takes what is here; "+
-		`an image of exactly the locked packages can be built from a mirror that is pinned to a day: provider "lxc" { mirror = "…" }`), "\n")
+	advice := "berth lock --update takes what is here"
+	if slices.ContainsFunc(e.Differences, func(d Difference) bool { return strings.HasPrefix(d.What, "image ") }) {
+		advice += `; an image of exactly the locked packages can be built from a mirror that is pinned to a day: provider "lxc" { mirror = "…" }`
+	}
+	return strings.Join(append(lines, advice), "\n")
 }
 
 // Lock writes Envfile.lock: what the images and external plugins are that the
-// Envfile names, getting images that are not here. What is locked already and
+// Envfile names, and what its steps consist of, getting images that are not here. What is locked already and
 // differs is an error, unless update is set.
 func (e *Engine) Lock(ctx context.Context, update bool) (Locked, error) {
 	done := Locked{Path: e.Envfile.Root + "/" + state.LockFileName}
@@ -55,11 +58,14 @@ func (e *Engine) Lock(ctx context.Context, update bool) (Locked, error) {
 	if err != nil {
 		return done, err
 	}
+	if now.Boxes, err = e.lockedBoxes(targets); err != nil {
+		return done, err
+	}
 	done.Differences = compare(lock, now, runtime.GOARCH)
 	if !update && slices.ContainsFunc(done.Differences, func(d Difference) bool { return !d.New && !d.Gone }) {
 		return done, &LockError{done.Differences}
 	}
-	if _, err := os.Lstat(done.Path); err == nil && len(done.Differences) == 0 && len(lock.Images)+len(lock.Plugins) > 0 {
+	if _, err := os.Lstat(done.Path); err == nil && len(done.Differences) == 0 && len(lock.Images)+len(lock.Plugins)+len(lock.Boxes) > 0 {
 		return done, nil
 	}
 	others(lock, now)

@@ -41,6 +41,7 @@ func compare(lock, now *state.LockFile, arch string) []Difference {
 			all = append(all, Difference{What: what, Text: fmt.Sprintf("its sha256 is %s, and the lock has %s", p.SHA256, locked.SHA256)})
 		}
 	}
+	all = append(all, compareSteps(lock, now)...)
 	return append(all, gone(lock, now, arch)...)
 }
 
@@ -56,6 +57,11 @@ func gone(lock, now *state.LockFile, arch string) []Difference {
 	for _, p := range lock.Plugins {
 		if p.Arch == arch && now.Plugin(p.Key()) == nil {
 			all = append(all, Difference{What: fmt.Sprintf("%s plugin %q", p.Kind, p.Name), Text: text, Gone: true})
+		}
+	}
+	for _, b := range lock.Boxes {
+		if now.Box(b.Box) == nil {
+			all = append(all, Difference{What: fmt.Sprintf("box %q", b.Box), Text: "its steps are locked, and the Envfile does not have it", Gone: true})
 		}
 	}
 	return all

@@ -20,6 +20,7 @@ func TestCompareLocks(t *testing.T) {
 			image("rebuilt", "amd64", "33", "a 1 all ff"), image("unused", "amd64", "44"), image("unused", "arm64", "55"),
 		},
 		Plugins: []state.LockedPlugin{{Kind: "provider", Name: "p", Arch: "amd64", SHA256: "aa"}, {Kind: "provider", Name: "q", Arch: "amd64"}},
+		Boxes:   []state.LockedBox{{Box: "a", Steps: []state.LockedStep{{Step: "s"}}}, {Box: "b"}},
 	}
 	now := &state.LockFile{
 		Images: []state.LockedImage{
@@ -27,6 +28,7 @@ func TestCompareLocks(t *testing.T) {
 			image("other", "amd64", "88", "a 2 all ff", "c 1 all ee", "d 1 all ff", "m 1 amd64 0", "m 2 i386 0"),
 		},
 		Plugins: []state.LockedPlugin{{Kind: "provider", Name: "p", Arch: "amd64", SHA256: "bb"}, {Kind: "provisioner", Name: "q", Arch: "amd64"}},
+		Boxes:   []state.LockedBox{{Box: "a", Steps: []state.LockedStep{{Step: "s", Run: "once"}}}},
 	}
 	want := []Difference{
 		{What: `image "new"`, Text: "it is not locked for amd64", New: true},
@@ -36,8 +38,10 @@ func TestCompareLocks(t *testing.T) {
 			"  c is 1 (ee), locked is 1 (ff)\n  m:i386 is 2 (0), locked is 1 (0)\n  d is new"},
 		{What: `provider plugin "p"`, Text: "its sha256 is bb, and the lock has aa"},
 		{What: `provisioner plugin "q"`, Text: "it is not locked for amd64", New: true},
+		{What: `step "s" of box "a"`, Text: `run is "once", locked is ""`},
 		{What: `image "unused"`, Text: "it is locked, and the Envfile does not use it", Gone: true},
 		{What: `provider plugin "q"`, Text: "it is locked, and the Envfile does not use it", Gone: true},
+		{What: `box "b"`, Text: "its steps are locked, and the Envfile does not have it", Gone: true},
 	}
 	if diff := cmp.Diff(want, compare(lock, now, "amd64")); diff != "" {
 		t.Error(diff)

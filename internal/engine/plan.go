@@ -75,9 +75,9 @@ func (e *Engine) plan(ctx context.Context, t *target) (Plan, error) {
 		return p, nil
 	}
 	if missing || t.record == nil || !t.record.Made {
-		create, steps := e.planCreate(ctx, t, missing), planSteps(t, missing)
+		create, steps := e.planCreate(ctx, t, missing), planSteps(t, t.record)
 		if missing {
-			create, steps = e.planBeginning(ctx, t, create, steps)
+			create, steps = e.planBeginning(ctx, t, create)
 		}
 		p.add(create, Change{Kind: "start", What: "start", Why: "it is new"})
 		p.add(steps...)
@@ -103,7 +103,7 @@ func (e *Engine) plan(ctx context.Context, t *target) (Plan, error) {
 		p.add(forwards...)
 	}
 	e.resolveSome(ctx, t)
-	p.add(planSteps(t, false)...)
+	p.add(planSteps(t, t.record)...)
 	return p, nil
 }
 
@@ -126,25 +126,16 @@ func (e *Engine) planCreate(ctx context.Context, t *target, missing bool) Change
 	return c
 }
 
-// planBeginning takes out the steps that a new box has from a checkpoint.
-func (e *Engine) planBeginning(ctx context.Context, t *target, create Change, steps []Change) (Change, []Change) {
+// planBeginning tells from which checkpoint a new box is made, and which steps
+// are left to run then.
+func (e *Engine) planBeginning(ctx context.Context, t *target, create Change) (Change, []Change) {
 	begin := e.beginnings(ctx, t)
 	if len(begin) == 0 {
-		return create, steps
+		return create, planSteps(t, nil)
 	}
 	done := begin[0].steps
-	create.What += fmt.Sprintf(", %d of %d steps from checkpoints", len(done), len(steps))
-	var left []Change
-	for _, s := range t.steps { // of a new box, all that ever run by themselves are in steps
-		if s.block.Run == "never" {
-			continue
-		}
-		if !slices.ContainsFunc(done, func(d state.Step) bool { return d.ID == s.block.ID() }) {
-			left = append(left, steps[0])
-		}
-		steps = steps[1:]
-	}
-	return create, left
+	create.What += fmt.Sprintf(", %d of %d steps from checkpoints", len(done), t.ownSteps())
+	return create, planSteps(t, &state.Record{Steps: done})
 }
 
 // planFacts tells what the Envfile says otherwise than when the box was started.

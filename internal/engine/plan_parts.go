@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-dev/berth/internal/forward"
 	"github.com/berth-dev/berth/internal/state"
+	"github.com/berth-dev/berth/internal/ui"
 )
 
 // resolveSome decodes steps that use other boxes' values as far as those are up.
@@ -19,42 +20,57 @@ func (e *Engine) resolveSome(ctx context.Context, t *target) {
 	}
 }
 
-// planSteps tells which steps run, and why; of a new box all that ever do by
-// themselves.
-func planSteps(t *target, isNew bool) []Change {
+// planSteps tells which steps run, and why, in a box with that record; nil: a
+// new one.
+func planSteps(t *target, record *state.Record) []Change {
+	planned := map[string]Change{}
+	for _, s := range t.steps {
+		if c := planStep(t, s, record); c.Why != "" {
+			planned[s.block.ID()] = c
+		}
+	}
 	var changes []Change
 	for _, s := range t.steps {
-		c := Change{Kind: "step", What: "step " + s.title()}
-		var r *state.Step
-		if t.record != nil && !isNew {
-			r = t.record.Step(s.block.ID())
+		c, due := planned[s.block.ID()]
+		beside, runs := planned[s.block.Beside()]
+		if runs && (!due || c.Command != "" && beside.Command == "") {
+			c = beside // done by the same command
+			c.What, c.Why, due = "step "+s.title(), "it runs with "+beside.What, true
 		}
-		provisioned := t.record != nil && !isNew && t.record.Provisioned
-		switch {
-		case s.block.Run == "never":
-			continue
-		case s.block.Run == "always":
-			c.Why, c.Always = "it always runs", true
-		case isNew || t.record == nil:
-			c.Why = "the box is new"
-		case r != nil && r.Status == state.StepDone:
-			if c.Why = whyChanged(s, r); c.Why == "" {
-				continue
-			}
-			c.Command = "berth provision " + t.box.Name
-		case r != nil:
-			c.Why = "it " + outcome(r)
-			if line, _, _ := strings.Cut(r.Error, "\n"); line != "" {
-				c.Why += ": " + line
-			}
-		case provisioned:
-			c.Why, c.Command = "it is new", "berth provision "+t.box.Name
-		default:
-			c.Why = "it has not run yet"
+		if due {
+			changes = append(changes, c)
 		}
-		changes = append(changes, c)
 	}
 	return changes
+}
+
+// planStep tells of one step, without those that it runs with; Why is empty when
+// it does not run.
+func planStep(t *target, s *step, record *state.Record) Change {
+	c := Change{Kind: "step", What: "step " + s.title()}
+	var r *state.Step
+	if record != nil {
+		r = record.Step(s.block.ID())
+	}
+	switch {
+	case s.block.Run == "never":
+	case s.block.Run == "always":
+		c.Why, c.Always = "it always runs", true
+	case r != nil && r.Status == state.StepDone:
+		c.Why, c.Command = whyChanged(s, r), "berth provision "+t.box.Name
+	case r != nil:
+		c.Why = "it " + outcome(r)
+		if line, _, _ := strings.Cut(r.Error, "\n"); line != "" {
+			c.Why += ": " + line
+		}
+	case record == nil || record.ID == "": // the second of one that is to begin with a checkpoint
+		c.Why = "the box is new"
+	case record.Provisioned:
+		c.Why, c.Command = "it is new", "berth provision "+t.box.Name
+	default:
+		c.Why = "it has not run yet"
+	}
+	return c
 }
 
 // whyChanged says what of a step differs from when it last succeeded; empty when
@@ -63,24 +79,30 @@ func whyChanged(s *step, r *state.Step) string {
 	if s.args == nil || s.hash == r.Hash {
 		return "" // its values come from boxes that are not up, or are the same
 	}
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(s.parts)) {
-		switch before, known := r.Parts[name]; {
-		case !known && len(r.Parts) > 0:
-			parts = append(parts, name+" is new")
-		case known && before != s.parts[name]:
-			parts = append(parts, name)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(r.Parts)) {
-		if _, still := s.parts[name]; !still {
-			parts = append(parts, name+" is gone")
-		}
-	}
-	if len(parts) == 0 {
+	parts := changedParts(r.Parts, s.parts)
+	if len(parts) == 0 || len(r.Parts) == 0 { // by a Berth that kept none
 		return "it has changed since it ran"
 	}
 	return "changed since it ran: " + strings.Join(parts, ", ")
+}
+
+// changedParts names the arguments and files of a step whose hashes differ.
+func changedParts(before, now map[string]string) []string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		switch was, known := before[name]; {
+		case !known:
+			parts = append(parts, name+" is new")
+		case was != now[name]:
+			parts = append(parts, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		if _, still := now[name]; !still {
+			parts = append(parts, fmt.Sprintf("%s is gone", ui.Printable(name, false)))
+		}
+	}
+	return parts
 }
 
 // planForwards tells how the forwards of a running box change.

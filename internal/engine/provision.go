@@ -11,7 +11,7 @@ import (
 
 // ProvisionOptions say which steps Provision runs.
 type ProvisionOptions struct {
-	Only []string // names or types of steps, run whatever their state is
+	Only []string // names or types of steps, run whatever their state is, with those beside them
 	All  bool     // all but those that never run
 }
 
@@ -49,15 +49,10 @@ func (e *Engine) provision(ctx context.Context, t *target, o ProvisionOptions) e
 	if now.State != provider.Running {
 		return fmt.Errorf("the box is %s: start it with berth up %s", now.State, t.box.Name)
 	}
-	if err := e.resolve(ctx, t, o.mayWant); err != nil {
+	if err := e.resolve(ctx, t, t.choose(o.mayWant).has); err != nil {
 		return err
 	}
-	var due []*step
-	for _, s := range t.steps {
-		if o.wants(s, t) {
-			due = append(due, s)
-		}
-	}
+	due := t.choose(func(s *step) bool { return o.wants(s, t) }).of(t.steps)
 	if len(due) == 0 {
 		t.voice.Say("nothing to do: no step is new or changed (--all runs them all)")
 		return e.provisioned(t)
@@ -69,7 +64,7 @@ func (o ProvisionOptions) wants(s *step, t *target) bool {
 	switch {
 	case len(o.Only) > 0:
 		// A step that never runs by itself is asked for by its name only.
-		return slices.Contains(o.Only, s.block.ID()) || s.block.Run != "never" && slices.Contains(o.Only, s.block.Type)
+		return slices.ContainsFunc(o.Only, s.block.Called) || s.block.Run != "never" && slices.Contains(o.Only, s.block.Type)
 	case s.block.Run == "never":
 		return false
 	}
@@ -91,7 +86,7 @@ func knownSteps(boxes []*config.Box, names []string) error {
 		found := false
 		for _, b := range boxes {
 			for _, p := range b.Provisioners {
-				found = found || p.ID() == name || p.Type == name
+				found = found || p.Called(name) || p.Type == name
 				if !slices.Contains(known, p.ID()) {
 					known = append(known, p.ID())
 				}

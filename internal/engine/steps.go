@@ -44,28 +44,28 @@ func (e *Engine) settleSteps(ctx context.Context, t *target, o UpOptions, client
 // dueSteps returns the steps that up runs, and the one at which an earlier run
 // failed or was interrupted, if any.
 func (t *target) dueSteps() (due []*step, resumed *step) {
-	for _, s := range t.steps {
+	c := t.choose(func(s *step) bool {
 		r := t.record.Step(s.block.ID())
 		switch {
 		case s.block.Run == "always":
-			due = append(due, s)
+			return true
 		case s.block.Run == "never" || t.record.Provisioned || r != nil && r.Status == state.StepDone:
-		default:
-			if r != nil && resumed == nil {
-				resumed = s
-			}
-			due = append(due, s)
+			return false
 		}
-	}
-	return due, resumed
+		if r != nil && resumed == nil {
+			resumed = s
+		}
+		return true
+	})
+	return c.of(t.steps), resumed
 }
 
 // changedSteps returns the titles of steps that would run differently than they
-// last did, or have never run.
+// last did, or have never run, as far as their arguments are known.
 func (t *target) changedSteps() []string {
 	var titles []string
 	for _, s := range t.steps {
-		if s.block.Run == "once" && t.differs(s) {
+		if s.block.Run == "once" && s.args != nil && t.differs(s) {
 			titles = append(titles, s.title())
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"golang.org/x/sync/errgroup"
@@ -39,12 +40,21 @@ type step struct {
 	inputs []string
 }
 
-// title is how a step is shown: `shell "packages"`, or just `shell`.
+// title is how a step is shown: `shell "packages"`, or just `shell`. Of a block
+// that stands at each other step, the title says at which.
 func (s *step) title() string {
-	if s.block.Name == "" {
-		return s.block.Type
+	title := s.block.Type
+	if s.block.Name != "" {
+		title += fmt.Sprintf(" %q", s.block.Name)
 	}
-	return fmt.Sprintf("%s %q", s.block.Type, s.block.Name)
+	if _, at, repeated := strings.Cut(s.block.ID(), "@"); repeated {
+		word := "before"
+		if s.block.After != "" {
+			word = "after"
+		}
+		title += fmt.Sprintf(" %s %q", word, at)
+	}
+	return title
 }
 
 // startPlugins starts all plugins that the boxes need, at once: each takes as

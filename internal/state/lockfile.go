@@ -18,13 +18,15 @@ const LockFileName = "Envfile.lock"
 // lockVersion is the format of the file. A newer one is refused.
 const lockVersion = 1
 
-// LockFile says what an Envfile means, to the byte: what its images and its
-// external plugins are. Its text is the same for the same content, with a line
-// for each package, so that changes can be read and merged.
+// LockFile says what an Envfile means, to the byte: what its images, its
+// external plugins and the steps of its boxes are. Its text is the same for the
+// same content, with a line for each package and each part of a step, so that
+// changes can be read and merged.
 type LockFile struct {
 	Version int            `json:"version"`
 	Images  []LockedImage  `json:"images"`
 	Plugins []LockedPlugin `json:"plugins"`
+	Boxes   []LockedBox    `json:"boxes"`
 }
 
 // LockedImage is an image on one architecture.
@@ -76,6 +78,9 @@ func LoadLockFile(root string) (*LockFile, error) {
 		return nil, fmt.Errorf("%s has version %d, and this Berth knows %d: update Berth, or write it anew with berth lock --update",
 			LockFileName, l.Version, lockVersion)
 	}
+	if what := l.twice(); what != "" {
+		return nil, fmt.Errorf("read %s: it has two entries for %s (a merge may have joined two locks; berth lock --update writes it anew)", LockFileName, what)
+	}
 	return &l, nil
 }
 
@@ -117,6 +122,10 @@ func (l *LockFile) text() ([]byte, error) {
 	l.Version = lockVersion
 	slices.SortFunc(l.Images, func(a, b LockedImage) int { return strings.Compare(a.Key(), b.Key()) })
 	slices.SortFunc(l.Plugins, func(a, b LockedPlugin) int { return strings.Compare(a.Key(), b.Key()) })
+	slices.SortFunc(l.Boxes, func(a, b LockedBox) int { return strings.Compare(a.Box, b.Box) })
+	if l.Boxes == nil {
+		l.Boxes = []LockedBox{}
+	}
 	if l.Images == nil {
 		l.Images = []LockedImage{}
 	}

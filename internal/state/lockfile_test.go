@@ -22,6 +22,13 @@ func TestLockFile(t *testing.T) {
 			{Provider: "lxc", Image: "debian:bookworm", Arch: "amd64", Digest: "sha256:3"},
 		},
 		Plugins: []LockedPlugin{{"provisioner", "motd", "amd64", "44"}, {"provider", "local", "amd64", "55"}},
+		Boxes: []LockedBox{
+			{Box: "web", Steps: []LockedStep{
+				{Step: "z", Type: "shell", Run: "once", Parts: map[string]string{"file b": "66", "argument a": "77"}},
+				{Step: "a", Type: "shell", Run: "once", Open: "it uses env()"},
+			}},
+			{Box: "db", Steps: []LockedStep{}},
+		},
 	}
 	if err := l.Save(root); err != nil {
 		t.Fatal(err)
@@ -38,7 +45,7 @@ func TestLockFile(t *testing.T) {
 	if !strings.Contains(text, "\n        \"b <2 all 1\"\n") {
 		t.Errorf("a package has no line of its own:\n%s", text)
 	}
-	for _, order := range [][2]string{{`"amd64",`, `"arm64",`}, {"sha256:3", "sha256:1"}, {"sha256:1", "sha256:2"}, {"local", "motd"}} {
+	for _, order := range [][2]string{{`"amd64",`, `"arm64",`}, {"sha256:3", "sha256:1"}, {"sha256:1", "sha256:2"}, {"local", "motd"}, {`"db"`, `"web"`}, {`"step": "z"`, `"step": "a"`}, {"argument a", "file b"}} {
 		if strings.Index(text, order[0]) > strings.Index(text, order[1]) {
 			t.Errorf("%s comes after %s", order[0], order[1])
 		}
@@ -51,10 +58,16 @@ func TestLockFile(t *testing.T) {
 		t.Errorf("the same lock has another text:\n%s", again)
 	}
 	if got.Image("lxc debian:trixie amd64").Digest != "sha256:2" || got.Image("lxc debian:trixie arm64") != nil ||
-		got.Plugin("provider local amd64").SHA256 != "55" || got.Plugin("provider motd amd64") != nil {
+		got.Plugin("provider local amd64").SHA256 != "55" || got.Plugin("provider motd amd64") != nil ||
+		got.Box("web").Step("a").Open == "" || got.Box("web").Step("b") != nil || got.Box("x") != nil {
 		t.Error("an entry is not found by its key")
 	}
 	for text, want := range map[string]string{
+		`{"version": 1, "images": [{"image": "x"}, {"image": "x"}]}`:                       `two entries for image "x"`,
+		`{"version": 1, "plugins": [{"name": "p"}, {"name": "p"}]}`:                        `two entries for "" plugin "p"`,
+		`{"version": 1, "boxes": [{"box": "a"}, {"box": "a"}]}`:                            `two entries for box "a"`,
+		`{"version": 1, "boxes": [{"box": "a", "steps": [{"step": "s"}, {"step": "s"}]}]}`: `two entries for step "s" of box "a"`,
+		`{"version": 1, "boxes": [{"box": "a", "steps": {"s": 1}}]}`:                       "berth lock --update",
 		"{": "berth lock --update", `{"version": 2}`: "update Berth", `{}`: "has version 0",
 	} {
 		if err := os.WriteFile(filepath.Join(root, LockFileName), []byte(text), 0o600); err != nil {

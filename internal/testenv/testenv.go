@@ -55,9 +55,8 @@ func listed(variable, name string) bool {
 }
 
 // Has tells whether the machine has what is named "root", "lxc", "sshd", "net",
-// "nft", "nsenter", "iptables-nft", "iptables-legacy", "sudo", "useradd", "newuidmap" or "bash",
-// and what
-// is missing if not.
+// "nft", "nsenter", "iptables-nft", "iptables-legacy", "sudo", "useradd", "newuidmap",
+// "openssl" or "bash", and what is missing if not.
 func Has(name string) (ok bool, reason string) {
 	switch name {
 	case "root":
@@ -79,7 +78,7 @@ func Has(name string) (ok bool, reason string) {
 		}
 	case "net":
 		return hasNet()
-	case "sudo", "bash", "useradd", "newuidmap", "nft", "nsenter", "iptables-nft", "iptables-legacy":
+	case "sudo", "bash", "useradd", "newuidmap", "openssl", "nft", "nsenter", "iptables-nft", "iptables-legacy":
 		if _, err := exec.LookPath(name); err != nil {
 			return false, name + " not found"
 		}

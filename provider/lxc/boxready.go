@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 )
 
 // imageFile is a file that makes a Debian tree a good box.
@@ -154,11 +153,7 @@ func finishImage(dir string) error {
 		links["etc/systemd/system/"+unit] = "/dev/null"
 	}
 	for name, target := range links {
-		if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
-			return fmt.Errorf("finish image: %w", err)
-		}
-		_ = root.Remove(name)
-		if err := root.Symlink(target, name); err != nil {
+		if err := linkIn(root, name, target); err != nil {
 			return fmt.Errorf("finish image: %w", err)
 		}
 	}
@@ -166,27 +161,4 @@ func finishImage(dir string) error {
 	_ = root.Remove("etc/systemd/system/multi-user.target.wants/ssh.service")
 	_ = root.Remove("etc/systemd/system/sshd.service")
 	return nil
-}
-
-// writeIn replaces a file beneath root, whatever is there: a link is never
-// followed, and missing folders are made.
-func writeIn(root *os.Root, name, text string, mode fs.FileMode) error {
-	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
-		return err
-	}
-	if err := root.RemoveAll(name); err != nil {
-		return err
-	}
-	f, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Chmod(mode); err != nil { // whatever the umask is
-		return err
-	}
-	if _, err := f.WriteString(text); err != nil {
-		return err
-	}
-	return f.Close()
 }

@@ -1,33 +1,49 @@
 package lxc
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/berth-dev/berth/internal/testenv"
 )
 
 func testCertificate(t *testing.T, name string) []byte {
+	t.Helper()
+	subject, err := asn1.Marshal(pkix.Name{CommonName: name}.ToRDNSequence())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: testCertificateOf(t, subject)})
+}
+
+func testCertificateOf(t *testing.T, subject []byte) []byte {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), RawSubject: subject, NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return der
 }
 
 func TestSeedCertificates(t *testing.T) {
@@ -40,7 +56,7 @@ func TestSeedCertificates(t *testing.T) {
 	seed := func(bundle []byte, files int, marked bool) {
 		t.Helper()
 		_ = root.RemoveAll(certificatesMark) // as the box's boot does
-		if err := seedCertificates(root, bundle); err != nil {
+		if err := seedCertificates(boxDisk{upper: root}, bundle); err != nil {
 			t.Fatal(err)
 		}
 		entries, _ := os.ReadDir(dir + "/" + certificatesDir)
@@ -56,6 +72,126 @@ func TestSeedCertificates(t *testing.T) {
 	seed(append(append([]byte{}, one...), two...), 2, true)
 	seed(nil, 0, true)
 	seed(nil, 0, false)
+}
+
+// The names are those that OpenSSL gives the host's own certificates.
+func TestSubjectHash(t *testing.T) {
+	testenv.NeedTool(t, "openssl")
+	check := func(what string, der []byte) {
+		t.Helper()
+		cmd := exec.Command("openssl", "x509", "-noout", "-subject_hash", "-inform", "DER")
+		cmd.Stdin = bytes.NewReader(der)
+		want, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("openssl on %s: %v", what, err)
+		}
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := subjectHash(cert.RawSubject); err != nil || got != strings.TrimSpace(string(want)) {
+			t.Errorf("%s: %q, %v; openssl says %s", what, got, err, want)
+		}
+	}
+	value := func(tag int, s string) asn1.RawValue { return asn1.RawValue{Tag: tag, Bytes: []byte(s)} }
+	for what, v := range map[string]asn1.RawValue{
+		"case and spaces":  value(asn1.TagPrintableString, "  Berth   TEST  Authority "),
+		"UTF-8":            value(asn1.TagUTF8String, "Ärger GmbH & Co"),
+		"Latin-1":          value(asn1.TagT61String, "\xc4rger"),
+		"UTF-16":           value(asn1.TagBMPString, "\x00B\x00e\x00\xc4"),
+		"digits":           value(asn1.TagNumericString, " 1  2 "),
+		"nothing":          value(asn1.TagUTF8String, ""),
+		"only spaces":      value(asn1.TagUTF8String, " \t "),
+		"of several words": value(asn1.TagIA5String, "a\tb\nc"),
+	} {
+		type attribute struct {
+			Type  asn1.ObjectIdentifier
+			Value asn1.RawValue
+		}
+		country := attribute{asn1.ObjectIdentifier{2, 5, 4, 6}, value(asn1.TagPrintableString, "DE")}
+		name := attribute{asn1.ObjectIdentifier{2, 5, 4, 3}, v}
+		type setSET []attribute
+		raw, err := asn1.Marshal([]setSET{{country}, {name, country}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(what, testCertificateOf(t, raw))
+	}
+	bundle, _ := os.ReadFile("/etc/ssl/certs/ca-certificates.crt") // none: the rows above are enough
+	block, rest := pem.Decode(bundle)
+	for n := 0; block != nil && n < 30; n++ {
+		check("a certificate of the host", block.Bytes)
+		block, rest = pem.Decode(rest)
+	}
+}
+
+// A box that trusts nobody of the host yet needs no work in its boot; one that
+// has to forget somebody, or to tell Java, does.
+func TestTrustWithoutBoot(t *testing.T) {
+	layer, upper := t.TempDir(), t.TempDir()
+	for name, text := range map[string]string{
+		"usr/sbin/update-ca-certificates":    "",
+		"etc/ssl/certs/ca-certificates.crt":  "the others\n",
+		"etc/ca-certificates/update.d/.keep": "",
+	} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(layer, name)), 0o755), os.WriteFile(filepath.Join(layer, name), []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	os.Remove(layer + "/etc/ca-certificates/update.d/.keep")
+	one := testCertificate(t, "one")
+	cert, _ := pem.Decode(one)
+	parsed, err := x509.ParseCertificate(cert.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash, err := subjectHash(parsed.RawSubject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(layer+"/etc/ssl/certs/"+hash+".0", nil, 0o644); err != nil { // as of another of the same subject
+		t.Fatal(err)
+	}
+	marked := func(bundle []byte) bool {
+		t.Helper()
+		root, err := os.OpenRoot(upper)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+		if err := seedCertificates(boxDisk{upper: root, layers: []string{layer}}, bundle); err != nil {
+			t.Fatal(err)
+		}
+		_, err = root.Stat(certificatesMark)
+		return err == nil
+	}
+	if marked(one) {
+		t.Error("the boot has work to do")
+	}
+	if b, err := os.ReadFile(upper + "/etc/ssl/certs/ca-certificates.crt"); err != nil || string(b) != "the others\n"+string(one) {
+		t.Errorf("the bundle is %q, %v", b, err)
+	}
+	if to, err := os.Readlink(upper + "/etc/ssl/certs/" + hash + ".1"); err != nil || !strings.HasPrefix(to, "host-") {
+		t.Errorf("%s.1 leads to %q, %v", hash, to, err)
+	}
+	if !marked(nil) {
+		t.Error("the boot does not know that the box must forget a certificate")
+	}
+	for what, prepare := range map[string]func() error{
+		"a hook": func() error { return os.WriteFile(layer+"/etc/ca-certificates/update.d/java", nil, 0o755) },
+		"a linked folder": func() error {
+			return errors.Join(os.Rename(layer+"/etc/ssl", layer+"/etc/tls"), os.Symlink("tls", layer+"/etc/ssl"))
+		},
+	} {
+		upper = t.TempDir()
+		if err := prepare(); err != nil {
+			t.Fatal(err)
+		}
+		if !marked(one) {
+			t.Errorf("with %s the boot has nothing to do", what)
+		}
+		os.Remove(layer + "/etc/ca-certificates/update.d/java")
+	}
 }
 
 // The host's certificates are where programs in the box look for them.

@@ -22,6 +22,7 @@ func (p *lxcProvider) seed(upper string, r record, spec provider.Spec, first boo
 		return fmt.Errorf("open the disk of box %s: %w", r.ID, err)
 	}
 	defer root.Close()
+	disk := p.boxDisk(root, r)
 	var files []imageFile
 	if first {
 		id := sha256.Sum256([]byte("machine-id " + r.ID))
@@ -45,10 +46,10 @@ func (p *lxcProvider) seed(upper string, r record, spec provider.Spec, first boo
 	if err != nil {
 		return err
 	}
-	if text, ok := replaceBlock(p.current(root, r, "etc/environment"), environment(spec.Env)); ok {
+	if text, ok := replaceBlock(disk.text("etc/environment"), environment(spec.Env)); ok {
 		files = append(files, imageFile{"etc/environment", 0o644, text})
 	}
-	if text, ok := replaceBlock(p.current(root, r, "etc/hosts"), names); ok {
+	if text, ok := replaceBlock(disk.text("etc/hosts"), names); ok {
 		files = append(files, imageFile{"etc/hosts", 0o644, text})
 	}
 	files = append(files, imageFile{"etc/hostname", 0o644, spec.Hostname + "\n"})
@@ -58,7 +59,7 @@ func (p *lxcProvider) seed(upper string, r record, spec provider.Spec, first boo
 			return fmt.Errorf("write %s of box %s: %w", f.path, r.ID, err)
 		}
 	}
-	if err := seedCertificates(root, spec.CACertificates); err != nil {
+	if err := seedCertificates(disk, spec.CACertificates); err != nil {
 		return fmt.Errorf("write the certificates of box %s: %w", r.ID, err)
 	}
 	return nil
@@ -75,40 +76,6 @@ func emptyTmp(root *os.Root) error {
 		err = errors.Join(err, root.RemoveAll("tmp/"+e.Name()))
 	}
 	return err
-}
-
-// current returns a file as the box sees it: its own, else its image's. Files
-// that cannot be read, such as a link that leads out, count as empty.
-func (p *lxcProvider) current(upper *os.Root, r record, name string) string {
-	if text, there := textIn(upper, name); there {
-		return text
-	}
-	for _, layer := range r.Layers {
-		root, err := os.OpenRoot(p.store.layer(layer))
-		if err != nil {
-			continue
-		}
-		text, there := textIn(root, name)
-		root.Close()
-		if there {
-			return text
-		}
-	}
-	return ""
-}
-
-// textIn returns a file of a layer, and whether the layer has anything by that
-// name. What is no regular file, such as a whiteout, is empty: a FIFO would keep
-// the reader waiting for ever.
-func textIn(root *os.Root, name string) (text string, there bool) {
-	if _, err := root.Lstat(name); err != nil {
-		return "", false
-	}
-	if st, err := root.Stat(name); err != nil || !st.Mode().IsRegular() {
-		return "", true
-	}
-	b, _ := root.ReadFile(name)
-	return string(b), true
 }
 
 // The lines around what Berth keeps in a file that is the user's as well.

@@ -9,7 +9,7 @@ import (
 func lockCommand(d *deps) *cli.Command {
 	return &cli.Command{
 		Name:  "lock",
-		Usage: "write Envfile.lock: what the Envfile's images and plugins are, to the byte",
+		Usage: "write Envfile.lock: what the Envfile's images, plugins and steps are, to the byte",
 		Description: "Images that are not on this host are built. What is new in the Envfile is added and what is gone\n" +
 			"is removed; what is locked and has changed is an error, and taken over with --update. Commit the file;\n" +
 			"berth up --frozen keeps to it.",
