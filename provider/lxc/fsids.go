@@ -7,9 +7,7 @@ import (
 )
 
 // asHostID calls f with the calling thread's files made and used as those of the
-// host's id, and with the capabilities of root but for CAP_SYS_RESOURCE: an
-// overlay works with those of who mounted it, and with that one a box would get
-// at the last space of a full disk, which is reserved for the host's root.
+// host's id, and with the capabilities of root.
 func asHostID(id uint32, f func() error) error {
 	var caps [2]unix.CapUserData
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
@@ -20,9 +18,6 @@ func asHostID(id uint32, f func() error) error {
 		return err
 	}
 	defer setFSIDs(0)
-	all := caps
-	defer func() { _ = unix.Capset(&header, &all[0]) }() // they are still permitted
-	caps[0].Effective &^= 1 << unix.CAP_SYS_RESOURCE
 	// Leaving fsuid 0 drops the filesystem capabilities from the effective set
 	// (capabilities(7)); they are still permitted.
 	if err := unix.Capset(&header, &caps[0]); err != nil {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/provider"
 )
 
 // stage is where a box's private mount namespace has its disk. It is a folder
@@ -257,11 +259,17 @@ func (d disk) mountOverlay(lower string) error {
 		return fmt.Errorf("look at the mounted overlay: %w", err)
 	}
 	if st.Flags&unix.ST_RDONLY != 0 {
+		if int64(st.Bavail)*st.Bsize < fullDisk {
+			return &provider.ArgError{Arg: diskArg, Err: errors.New("the box's disk is so full that it cannot be mounted for writing: set a higher limit, or make room on the host")}
+		}
 		return errors.New("the overlay came up read-only: the filesystem of the data folder cannot hold an overlay's upper; " +
 			"put it on ext4, xfs or btrfs with $BERTH_HOME")
 	}
 	return nil
 }
+
+// fullDisk is less than an overlay and a boot need.
+const fullDisk = 64 << 10
 
 // filesystem names the type of the filesystem that holds path, for messages.
 func filesystem(path string) string {

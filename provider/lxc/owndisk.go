@@ -26,7 +26,8 @@ import (
 const imageName = "disk.ext4"
 
 // hostReserve is what the host can write to a full disk: without it a full box
-// could not be started, since its name and addresses could not be written.
+// could not be started, since its name and addresses could not be written. The box
+// does not get at it: overlayfs writes without CAP_SYS_RESOURCE.
 const hostReserve = 1 << 20
 
 // imageSize returns the size of the disk in the folder dir, 0 for one without a
