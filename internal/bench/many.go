@@ -18,7 +18,8 @@ func (b *bench) many(n int) error {
 	defer func(runs int) { b.runs = runs }(b.runs)
 	b.runs = min(b.runs, manyRuns)
 	up, destroy := b.command("up"), b.command("destroy", "-f")
-	floor := fmt.Sprintf("lxc-start of %d until all sshds listen", n)
+	start := fmt.Sprintf("lxc-start of %d until all sshds listen", n)
+	login := fmt.Sprintf("lxc-start of %d, then ssh box true in all", n)
 	upAndRun := func() error {
 		if err := up(); err != nil {
 			return err
@@ -29,15 +30,15 @@ func (b *bench) many(n int) error {
 		what, floor      string
 		before, f, after func() error
 	}{
-		{fmt.Sprintf("up of %d new boxes, then ssh -c true in all", n), floor, nil, upAndRun, destroy},
-		{fmt.Sprintf("up of %d new boxes", n), floor, nil, up, destroy},
+		{fmt.Sprintf("up of %d new boxes, then ssh -c true in all", n), login, nil, upAndRun, destroy},
+		{fmt.Sprintf("up of %d new boxes", n), start, nil, up, destroy},
 		{fmt.Sprintf("destroy of %d boxes", n), "", up, destroy, nil},
 	} {
 		if err := b.repeat(s.what, s.floor, s.before, s.f, s.after); err != nil {
 			return err
 		}
 	}
-	if err := b.manyFloor(n, up); err != nil {
+	if err := b.manyFloor(n, start, login, up); err != nil {
 		return err
 	}
 	if err := up(); err != nil {
@@ -49,13 +50,17 @@ func (b *bench) many(n int) error {
 	return destroy()
 }
 
-// manyFloor measures the bare containers of halted boxes.
-func (b *bench) manyFloor(n int, up func() error) (err error) {
+// manyFloor measures the bare containers of halted boxes: their start alone, and
+// with a login to each.
+func (b *bench) manyFloor(n int, start, login string, up func() error) (err error) {
 	if err := up(); err != nil {
 		return err
 	}
 	boxes, err := b.running()
 	if err != nil {
+		return err
+	}
+	if err := b.writeSSHConfig(); err != nil {
 		return err
 	}
 	if _, err := b.output("halt"); err != nil {
@@ -74,9 +79,13 @@ func (b *bench) manyFloor(n int, up func() error) (err error) {
 		}
 		bare = append(bare, x)
 	}
-	return b.repeat(fmt.Sprintf("lxc-start of %d until all sshds listen", n), "", nil,
-		func() error { return atOnce(n, func(i int) error { return bare[i].start() }) },
-		func() error { return atOnce(n, func(i int) error { return bare[i].kill() }) })
+	startAll := func() error { return atOnce(n, func(i int) error { return bare[i].start() }) }
+	killAll := func() error { return atOnce(n, func(i int) error { return bare[i].kill() }) }
+	startAndLogin := func() error { return errors.Join(startAll(), atOnce(n, b.sshTo)) }
+	if err := b.repeat(start, "", nil, startAll, killAll); err != nil {
+		return err
+	}
+	return b.repeat(login, "", nil, startAndLogin, killAll)
 }
 
 // atOnce calls f for 0 to n-1 at the same time.

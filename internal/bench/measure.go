@@ -160,17 +160,27 @@ func (b *bench) floor(up, halt func() error) (err error) {
 
 // openSSH logs in with ssh(1), configured by ssh-config beforehand.
 func (b *bench) openSSH() error {
-	config := filepath.Join(b.dir, "ssh.config")
-	if _, err := os.Stat(config); err != nil {
-		out, err := b.output("ssh-config")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(config, out, 0o600); err != nil {
+	if _, err := os.Stat(b.sshConfig()); err != nil {
+		if err := b.writeSSHConfig(); err != nil {
 			return err
 		}
 	}
-	_, err := b.exec("ssh", "-F", config, "b0", "true")
+	return b.sshTo(0)
+}
+
+func (b *bench) sshConfig() string { return filepath.Join(b.dir, "ssh.config") }
+
+// writeSSHConfig notes how to reach the boxes that are running.
+func (b *bench) writeSSHConfig() error {
+	out, err := b.output("ssh-config")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(b.sshConfig(), out, 0o600)
+}
+
+func (b *bench) sshTo(i int) error {
+	_, err := b.exec("ssh", "-F", b.sshConfig(), fmt.Sprintf("b%d", i), "true")
 	return err
 }
 
