@@ -72,7 +72,7 @@ func (e *Engine) keepRunning(ctx context.Context, t *target, o UpOptions, now pr
 	if err := e.enterable(t, now, t.record.Facts, t.record.Entered); err != nil {
 		return nil, err
 	}
-	if err := e.settleChanges(ctx, t); err != nil || t.record.Entered {
+	if err := e.settleChanges(ctx, t, now); err != nil || t.record.Entered {
 		return nil, err
 	}
 	keys, err := e.Home.EnsureKeys(t.id)
