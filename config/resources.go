@@ -14,8 +14,11 @@ type Resources struct {
 	Memory    int64   // bytes; at least 16 MiB
 	Swap      *int64  // bytes beyond Memory; 0 forbids swap, nil sets no limit
 	PIDs      int64   // processes and threads; at least 16
-	Disk      int64   // bytes; not used by the engine yet
-	IO        IO
+	Disk      int64   // bytes beyond what the box is made from; at least 64 MiB
+	// DiskOptional is disk_enforce = false: where the host cannot limit the disk,
+	// the box does without.
+	DiskOptional bool
+	IO           IO
 }
 
 // IO limits a box's use of the disk that holds it. A zero value means no limit.
@@ -55,10 +58,10 @@ func (d *decoder) decodeResources(b *Box, block *hcl.Block) {
 	if d.size(attrs["swap"], &swap, 0, ""); swap >= 0 {
 		r.Swap = &swap
 	}
-	if a := attrs["disk"]; a != nil {
-		d.size(a, &r.Disk, minDisk, "")
-		d.checkYet("disk", `a limit of the disk ("disk")`, a.NameRange)
-	}
+	d.size(attrs["disk"], &r.Disk, minDisk, "")
+	enforce := true
+	d.boolean(attrs["disk_enforce"], &enforce)
+	r.DiskOptional = !enforce
 	d.decodeIO(b, d.single(content.Blocks))
 }
 
@@ -79,7 +82,7 @@ func (d *decoder) decodeIO(b *Box, block *hcl.Block) {
 }
 
 var resourcesSchema = &hcl.BodySchema{
-	Attributes: attributes("cpus", "cpu_weight", "cpuset", "memory", "swap", "pids", "disk"),
+	Attributes: attributes("cpus", "cpu_weight", "cpuset", "memory", "swap", "pids", "disk", "disk_enforce"),
 	Blocks:     []hcl.BlockHeaderSchema{{Type: "io"}},
 }
 

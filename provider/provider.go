@@ -85,8 +85,10 @@ type Suspender interface {
 type Resizer interface {
 	// Resize makes r the limits of a running box, those that r leaves out
 	// unlimited, and reads them back as Start does. When it fails the limits
-	// are as they were. ErrNotRunning for a stopped box, ErrNotFound when it
-	// does not exist.
+	// are as they were. A limit of the disk can become larger; all else that
+	// a running box cannot have of it is an error, and the next Start's to
+	// apply. ErrNotRunning for a stopped box, ErrNotFound when it does not
+	// exist.
 	Resize(ctx context.Context, id string, r Resources) error
 }
 
@@ -218,7 +220,14 @@ type Resources struct {
 	Memory    int64   // bytes
 	Swap      *int64  // bytes of swap beyond Memory; 0 forbids swap, nil sets no limit
 	PIDs      int64   // processes and threads
-	IO        IO
+	// Disk is how much the box may have on its disk beyond what it was made from,
+	// in bytes. Unlike others, this limit may need a start to hold, or to change;
+	// see [Resizer].
+	Disk int64
+	// DiskOptional says that on a host that cannot enforce Disk the box is to start
+	// without that limit and with a warning; else it is an error.
+	DiskOptional bool
+	IO           IO
 }
 
 // IO limits a box's use of the disk that holds it. A zero value means no limit.

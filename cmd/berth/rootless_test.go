@@ -153,6 +153,33 @@ func checkForward(t *testing.T, u hostUser, dir string) {
 	}
 }
 
+// Without root a limit of the disk fails before anything is made, or is left out
+// with a warning if the Envfile says so.
+func TestRootlessDisk(t *testing.T) {
+	u := newHostUser(t, "f")
+	prepare(t, u)
+	u.giveImage(t)
+	const envfile = "box \"one\" {\n  image = \"debian:bookworm\"\n  resources {\n    disk = \"1GiB\"\n%s  }\n}\n"
+	dir := u.project(t, "enforced", fmt.Sprintf(envfile, ""))
+	out, err := u.try(t, dir, "berth", "up")
+	if err == nil || !strings.Contains(out, "without root cannot be limited") || !strings.Contains(out, "Envfile line 4") || !strings.Contains(out, "disk_enforce = false") {
+		t.Errorf("with a limit that cannot be enforced: %v\n%s", err, out)
+	}
+	if out := u.run(t, dir, "berth", "status"); strings.Contains(out, "stopped") || strings.Contains(out, "running") {
+		t.Errorf("something was made: %s", out)
+	}
+	dir = u.project(t, "optional", fmt.Sprintf(envfile, "    disk_enforce = false\n"))
+	out, err = u.try(t, dir, "berth", "up")
+	if err != nil || strings.Count(out, "its disk is not limited") != 1 {
+		t.Errorf("with disk_enforce = false: %v\n%s", err, out)
+	}
+	if out, err := u.try(t, dir, "berth", "up"); err != nil || strings.Contains(out, "changed") {
+		t.Errorf("the second up: %v\n%s", err, out)
+	}
+	u.run(t, dir, "berth", "destroy", "-f")
+	u.settled(t)
+}
+
 // Two users neither see nor reach each other's boxes.
 func TestRootlessTwoUsers(t *testing.T) {
 	a, b := newHostUser(t, "b"), newHostUser(t, "c")

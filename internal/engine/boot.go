@@ -74,7 +74,7 @@ func (e *Engine) keepRunning(ctx context.Context, t *target, o UpOptions, now pr
 		return nil, err
 	}
 	defer e.tellWhile(ctx, t.voice)() // it may not have been possible when something changed
-	if err := e.settleChanges(ctx, t); err != nil || t.record.Entered {
+	if err := e.settleChanges(ctx, t, now); err != nil || t.record.Entered {
 		return nil, err
 	}
 	keys, err := e.Home.EnsureKeys(t.id)

@@ -16,8 +16,12 @@ import (
 	"github.com/berth-dev/berth/provider"
 )
 
-// limitsFact is the one fact that can be changed in a running box.
-const limitsFact = "resources"
+// The facts that can be changed in a running box; of diskFact no more than that the
+// limit becomes larger.
+const (
+	limitsFact = "resources"
+	diskFact   = "resources.disk"
+)
 
 // facts are what a start makes of the Envfile, each as a hash under the name
 // that it has in the Envfile, so that a later command can tell which of them has
@@ -26,8 +30,13 @@ const limitsFact = "resources"
 func (e *Engine) facts(t *target) map[string]string {
 	s := e.spec(t, state.Keys{})
 	facts := map[string]string{}
+	limits, disk := s.Resources, [2]any{s.Resources.Disk, s.Resources.DiskOptional}
+	limits.Disk, limits.DiskOptional = 0, false
+	if s.Resources.Disk == 0 {
+		disk = [2]any{} // then nothing is enforced
+	}
 	for name, value := range map[string]any{
-		"hostname": s.Hostname, "env": s.Env, limitsFact: s.Resources, "provider": string(t.args),
+		"hostname": s.Hostname, "env": s.Env, limitsFact: limits, diskFact: disk, "provider": string(t.args),
 		"network": wanted(s.Networks), "folder": s.Folders, "host_ca": s.CACertificates,
 		"package_cache": s.PackageCache,
 	} {
@@ -44,25 +53,34 @@ func (e *Engine) facts(t *target) map[string]string {
 
 // settleChanges brings a running box as near to the Envfile as can be without a
 // restart, and says what needs one.
-func (e *Engine) settleChanges(ctx context.Context, t *target) error {
-	now := e.facts(t)
-	var changed []string
-	for _, name := range slices.Sorted(maps.Keys(now)) {
-		if before, known := t.record.Facts[name]; known && before != now[name] {
+func (e *Engine) settleChanges(ctx context.Context, t *target, now provider.Box) error {
+	facts := e.facts(t)
+	var changed, live []string
+	wanted := liveLimits(now.Limits, e.spec(t, state.Keys{}).Resources)
+	for _, name := range slices.Sorted(maps.Keys(facts)) {
+		before, known := t.record.Facts[name]
+		switch {
+		case !known || before == facts[name]:
+		case name == limitsFact, name == diskFact && isLive(now.Limits, e.spec(t, state.Keys{}).Resources):
+			live = append(live, name)
+		default:
 			changed = append(changed, name)
 		}
 	}
-	if i := slices.Index(changed, limitsFact); i >= 0 {
-		err := resize(ctx, t.plugin, t.id, e.spec(t, state.Keys{}).Resources)
+	if len(live) > 0 {
+		err := resize(ctx, t.plugin, t.id, wanted)
 		switch {
 		case err == nil:
 			t.voice.Say("its limits are now those of the Envfile")
-			t.record.Facts[limitsFact] = now[limitsFact]
+			for _, name := range live {
+				t.record.Facts[name] = facts[name]
+			}
 			if err := e.Home.Save(t.record); err != nil {
 				return err
 			}
-			changed = slices.Delete(changed, i, i+1)
-		case !errors.Is(err, provider.ErrUnsupported):
+		case errors.Is(err, provider.ErrUnsupported):
+			changed = slices.Sorted(slices.Values(append(changed, live...)))
+		default:
 			return blame(t.box, err)
 		}
 	}
@@ -76,6 +94,18 @@ func (e *Engine) settleChanges(ctx context.Context, t *target) error {
 			strings.Join(changed, ", "), t.box.Name)
 	}
 	return nil
+}
+
+// isLive reports whether the limit of the disk can become what is wanted while the
+// box runs: it can only grow.
+func isLive(now, wanted provider.Resources) bool { return now.Disk > 0 && wanted.Disk >= now.Disk }
+
+// liveLimits returns the wanted limits as far as a running box can have them.
+func liveLimits(now, wanted provider.Resources) provider.Resources {
+	if !isLive(now, wanted) {
+		wanted.Disk = now.Disk
+	}
+	return wanted
 }
 
 // resize changes the limits of a running box, if its provider can.

@@ -142,21 +142,27 @@ func (e *Engine) planBeginning(ctx context.Context, t *target, create Change) (C
 func (e *Engine) planFacts(t *target, now provider.Box) []Change {
 	facts := e.facts(t)
 	var changes []Change
+	wanted := e.spec(t, state.Keys{}).Resources
+	limits := false
 	for _, name := range slices.Sorted(maps.Keys(facts)) {
 		before, known := t.record.Facts[name]
+		c := Change{Kind: "reload", What: name, Why: "the Envfile has changed since it was started", Command: "berth reload " + t.box.Name}
 		switch {
 		case !known || before == facts[name]:
-		case name == limitsFact:
-			changes = append(changes, Change{Kind: "limits", What: "limits",
-				Why: limitsText(now.Limits, e.spec(t, state.Keys{}).Resources)})
+			continue
+		case name == limitsFact, name == diskFact && isLive(now.Limits, wanted):
+			if limits {
+				continue // both are said at once
+			}
+			limits = true
+			c = Change{Kind: "limits", What: "limits", Why: limitsText(now.Limits, liveLimits(now.Limits, wanted))}
+		case name == diskFact:
+			c.Why = limitsText(provider.Resources{Disk: now.Limits.Disk}, provider.Resources{Disk: wanted.Disk})
 		case strings.HasPrefix(name, protectedFact):
-			changes = append(changes, Change{Kind: "reload", What: strings.TrimPrefix(name, protectedFact),
-				Why:     "it was made or replaced on the host since the box was started, which can write to it",
-				Command: "berth reload " + t.box.Name})
-		default:
-			changes = append(changes, Change{Kind: "reload", What: name, Why: "the Envfile has changed since it was started",
-				Command: "berth reload " + t.box.Name})
+			c.What = strings.TrimPrefix(name, protectedFact)
+			c.Why = "it was made or replaced on the host since the box was started, which can write to it"
 		}
+		changes = append(changes, c)
 	}
 	return changes
 }
@@ -180,7 +186,7 @@ func limitsText(now, wanted provider.Resources) string {
 func limitTexts(r provider.Resources) map[string]string {
 	texts := map[string]string{
 		"cpus": fmt.Sprint(r.CPUs), "cpu_weight": fmt.Sprint(r.CPUWeight), "cpuset": r.CPUSet,
-		"memory": sizeText(r.Memory), "pids": fmt.Sprint(r.PIDs), "io.weight": fmt.Sprint(r.IO.Weight),
+		"memory": sizeText(r.Memory), "pids": fmt.Sprint(r.PIDs), "disk": sizeText(r.Disk), "io.weight": fmt.Sprint(r.IO.Weight),
 		"io.read": sizeText(r.IO.Read), "io.write": sizeText(r.IO.Write),
 		"io.read_iops": fmt.Sprint(r.IO.ReadIOPS), "io.write_iops": fmt.Sprint(r.IO.WriteIOPS),
 	}

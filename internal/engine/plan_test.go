@@ -29,6 +29,7 @@ func TestLimitsText(t *testing.T) {
 		{provider.Resources{Memory: 1500}, provider.Resources{Memory: 1 << 40}, "memory 1500 -> 1024GiB"},
 		{provider.Resources{CPUWeight: 100, IO: provider.IO{Weight: 100}, CPUSet: allCPUs()}, provider.Resources{PIDs: 9}, "pids none -> 9"},
 		{provider.Resources{CPUWeight: 50}, provider.Resources{}, "cpu_weight 50 -> none"},
+		{provider.Resources{Disk: 1 << 30}, provider.Resources{Disk: 5 << 30}, "disk 1GiB -> 5GiB"},
 		{provider.Resources{}, provider.Resources{}, "the Envfile has changed since it was started"},
 	} {
 		if got := limitsText(c.now, c.wanted); got != c.want {

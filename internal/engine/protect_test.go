@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/berth-dev/berth/provider"
 )
 
 // A file that is replaced is told, one that is written in place is not, whatever
@@ -28,7 +30,7 @@ func TestExposed(t *testing.T) {
 	check := func(when string, want ...string) {
 		t.Helper()
 		said.Reset()
-		if err := e.settleChanges(t.Context(), target); err != nil {
+		if err := e.settleChanges(t.Context(), target, provider.Box{}); err != nil {
 			t.Fatal(err)
 		}
 		warned := strings.Contains(said.String(), strings.Join(want, ", ")+": made or replaced on the host") && len(want) > 0

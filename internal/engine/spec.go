@@ -17,6 +17,7 @@ func (e *Engine) spec(t *target, keys state.Keys) provider.Spec {
 		AuthorizedKey: keys.Public, HostKey: keys.HostPrivate,
 		Resources: provider.Resources{
 			CPUs: r.CPUs, CPUWeight: r.CPUWeight, CPUSet: r.CPUSet, Memory: r.Memory, Swap: r.Swap, PIDs: r.PIDs,
+			Disk: r.Disk, DiskOptional: r.DiskOptional,
 			IO: provider.IO(r.IO),
 		},
 		Networks: e.networks(b), Folders: e.specFolders(b), PackageCache: b.PackageCache,

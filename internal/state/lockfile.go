@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 )
 
 // LockFileName is the name of the lock beside the Envfile. Teams commit it.
@@ -84,8 +83,7 @@ func LoadLockFile(root string) (*LockFile, error) {
 	return &l, nil
 }
 
-// Save writes the lock beside the Envfile, for the project's owner also when
-// root runs this. A link in its place is replaced, not followed.
+// Save writes the lock beside the Envfile, for the owner of the project's folder.
 func (l *LockFile) Save(root string) error {
 	r, err := os.OpenRoot(root)
 	if err != nil {
@@ -96,23 +94,11 @@ func (l *LockFile) Save(root string) error {
 	if err != nil {
 		return err
 	}
-	const tmp = ".Envfile.lock.new"
-	if err := r.RemoveAll(tmp); err != nil {
-		return fmt.Errorf("write %s: %w", LockFileName, err)
-	}
-	if err := r.WriteFile(tmp, text, 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", LockFileName, err)
-	}
-	st, err := r.Stat(".")
+	folder, err := r.Stat(".")
 	if err != nil {
-		return err
+		return fmt.Errorf("write %s: %w", LockFileName, err)
 	}
-	if owner, ok := st.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
-		if err := r.Lchown(tmp, int(owner.Uid), int(owner.Gid)); err != nil {
-			return err
-		}
-	}
-	if err := r.Rename(tmp, LockFileName); err != nil {
+	if err := Replace(r, LockFileName, text, folder, 0o644); err != nil {
 		return fmt.Errorf("write %s: %w", LockFileName, err)
 	}
 	return nil

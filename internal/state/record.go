@@ -3,7 +3,6 @@ package state
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/google/renameio/v2"
 )
 
 // ErrNoRecord means that a box has no record: it was never begun.
@@ -142,17 +139,13 @@ func (h *Home) BoxID(projectID, project, box string) (string, error) {
 
 // Load returns the record of a box, or ErrNoRecord.
 func (h *Home) Load(id string) (*Record, error) {
-	path := filepath.Join(h.boxDir(id), "box.json")
-	b, err := os.ReadFile(path)
+	var r Record
+	err := readJSON(filepath.Join(h.boxDir(id), "box.json"), &r)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("box %s: %w", id, ErrNoRecord)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the record of box %s: %w", id, err)
-	}
-	var r Record
-	if err := json.Unmarshal(b, &r); err != nil {
-		return nil, fmt.Errorf("read the record of box %s: %s is damaged: %w", id, path, err)
 	}
 	if r.Version > recordVersion {
 		return nil, fmt.Errorf("box %s was made by a newer Berth (record version %d, this one knows %d): update Berth",
@@ -164,14 +157,7 @@ func (h *Home) Load(id string) (*Record, error) {
 // Save writes the record. The box's lock must be held.
 func (h *Home) Save(r *Record) error {
 	r.Version = recordVersion
-	b, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := h.make(h.boxDir(r.ID)); err != nil {
-		return err
-	}
-	if err := renameio.WriteFile(filepath.Join(h.boxDir(r.ID), "box.json"), append(b, '\n'), 0o600); err != nil {
+	if err := h.writeJSON(h.boxDir(r.ID), "box.json", r); err != nil {
 		return fmt.Errorf("write the record of box %s: %w", r.ID, err)
 	}
 	return nil

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/google/renameio/v2"
 )
 
 // Snapshot is a disk of a box that the user has kept, with what is known of the
@@ -47,13 +44,9 @@ func (h *Home) Snapshots(id string) ([]Snapshot, error) {
 		if !strings.HasSuffix(e.Name(), ".json") || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("list the snapshots of box %s: %w", id, err)
-		}
 		var s Snapshot
-		if err := json.Unmarshal(b, &s); err != nil {
-			return nil, fmt.Errorf("list the snapshots of box %s: %s is damaged: %w", id, path, err)
+		if err := readJSON(path, &s); err != nil {
+			return nil, fmt.Errorf("list the snapshots of box %s: %w", id, err)
 		}
 		if s.Version > recordVersion {
 			return nil, fmt.Errorf("snapshot %s of box %s was made by a newer Berth: update Berth", s.Name, id)
@@ -68,14 +61,7 @@ func (h *Home) Snapshots(id string) ([]Snapshot, error) {
 // The box's lock must be held.
 func (h *Home) SaveSnapshot(id string, s Snapshot) error {
 	s.Version = recordVersion
-	b, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := h.make(h.snapshots(id)); err != nil {
-		return err
-	}
-	if err := renameio.WriteFile(filepath.Join(h.snapshots(id), s.Name+".json"), append(b, '\n'), 0o600); err != nil {
+	if err := h.writeJSON(h.snapshots(id), s.Name+".json", s); err != nil {
 		return fmt.Errorf("write the record of snapshot %s: %w", s.Name, err)
 	}
 	return nil

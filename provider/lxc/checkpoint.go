@@ -93,7 +93,12 @@ func (p *lxcProvider) keep(ctx context.Context, r record, key string, pid int, r
 // and stamp, the next write through a mapping (mmap(2)), which goes unseen as
 // long as the page is dirty.
 func (p *lxcProvider) lookTwice(ctx context.Context, k *keeper, r record, l *layerDir, pid int, report provider.Report) (*node, error) {
-	upper := p.store.upper(r.ID)
+	disk, err := openOwn(p.store.file(r.ID, "disk"))
+	if err != nil {
+		return nil, err
+	}
+	defer disk.close()
+	upper := disk.upper()
 	begin := time.Now()
 	k.cutoff = begin.Add(-clockGrain).UnixNano()
 	if pid == 0 {

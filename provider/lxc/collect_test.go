@@ -67,7 +67,7 @@ func (w warehouse) checkpoint(key string, ago time.Duration, beneath ...string) 
 
 func (w warehouse) box(id string, layers ...string) {
 	w.t.Helper()
-	w.fill(w.p.store.upper(id))
+	w.fill(filepath.Join(w.p.store.file(id, "disk"), "upper"))
 	w.must(w.p.store.save(record{ID: id, Layers: layers, Ready: true}))
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -41,6 +40,9 @@ func (p *lxcProvider) Create(ctx context.Context, spec provider.Spec, report pro
 	if _, err := detectSettings(spec.Resources, p.store.root); err != nil {
 		return err // before an image is built for nothing
 	}
+	if _, _, err := p.wantedDisk(spec.Resources); err != nil {
+		return err
+	}
 	if err := p.mode.checkFolders(ctx, p, spec.Folders); err != nil {
 		return err
 	}
@@ -64,7 +66,7 @@ func (p *lxcProvider) Create(ctx context.Context, spec provider.Spec, report pro
 	if err := p.lease(ctx, &r); err != nil {
 		return err
 	}
-	if err := p.makeDisk(r, spec); err != nil {
+	if err := p.makeDisk(ctx, r, spec); err != nil {
 		return fmt.Errorf("create box %s: %w", r.ID, err)
 	}
 	r.Ready = true
@@ -120,31 +122,29 @@ func (p *lxcProvider) lease(ctx context.Context, r *record) error {
 	return p.store.save(*r)
 }
 
-// makeDisk makes the box's folders anew.
-func (p *lxcProvider) makeDisk(r record, spec provider.Spec) error {
+// makeDisk makes the box's disk anew.
+func (p *lxcProvider) makeDisk(ctx context.Context, r record, spec provider.Spec) error {
 	if err := p.store.forgetKept(r.ID); err != nil {
 		return err
 	}
-	return p.makeDiskIn("disk", r, spec)
+	return p.makeDiskIn(ctx, p.store.file(r.ID, "disk"), r, spec)
 }
 
-func (p *lxcProvider) makeDiskIn(name string, r record, spec provider.Spec) error {
-	disk := p.store.file(r.ID, name)
-	if err := os.RemoveAll(disk); err != nil {
+// makeDiskIn makes a new disk of the box in the folder dir.
+func (p *lxcProvider) makeDiskIn(ctx context.Context, dir string, r record, spec provider.Spec) error {
+	size, _, err := p.wantedDisk(spec.Resources) // the start warns
+	if err != nil {
 		return err
 	}
-	for _, d := range []string{"upper", "work"} {
-		if err := os.MkdirAll(filepath.Join(disk, d), 0o755); err != nil {
-			return err
-		}
+	if err := makeOwn(ctx, dir, size); err != nil {
+		return err
 	}
-	// The folders of the overlay are the box's to look into; those above are not.
-	for _, d := range []string{"", "upper", "work"} {
-		if err := os.Chmod(filepath.Join(disk, d), 0o755); err != nil {
-			return err
-		}
+	o, err := openOwn(dir)
+	if err != nil {
+		return err
 	}
-	return p.seed(filepath.Join(disk, "upper"), r, spec, true)
+	defer o.close()
+	return p.seed(o.upper(), r, spec, true)
 }
 
 // Ranges of host ids that are for containers by the common convention

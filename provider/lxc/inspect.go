@@ -61,7 +61,8 @@ func (p *lxcProvider) Inspect(ctx context.Context, id string) (provider.Box, err
 	reader := cgroupReader{cgroups: c, dirs: dirs}
 	device, _ := diskOf(p.store.root) // none: then no I/O limit is set either
 	b.Limits, b.Usage = reader.limits(device), reader.usage()
-	return b, nil
+	b.Limits.Disk, err = imageSize(p.store.file(id, "disk"))
+	return b, err
 }
 
 // Logs returns the box's console and LXC's own log.

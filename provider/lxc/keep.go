@@ -26,6 +26,7 @@ type keeper struct {
 	// cutoff is the time from which on the first look's word is not taken.
 	cutoff  int64
 	final   bool // the box stands still
+	whole   bool // what makes the box itself is copied too
 	links   map[linkKey]string
 	size    int64  // bytes copied
 	noClone bool   // the filesystem has no reflinks
@@ -79,7 +80,7 @@ func (k *keeper) folder(u int, o *outDir, beneath, before, now *node) error {
 		if err := k.ctx.Err(); err != nil {
 			return err
 		}
-		if isPersonal(joinPath(o.path, name)) {
+		if !k.whole && isPersonal(joinPath(o.path, name)) {
 			continue
 		}
 		err := k.entry(u, name, o, beneath.kid(name), before.kid(name), now)

@@ -96,7 +96,7 @@ func (k *keeper) copyFile(u int, name string, st *unix.Stat_t, o *outDir) error 
 		return err
 	}
 	defer unix.Close(dst)
-	if shared[joinPath(o.path, name)] && st.Size <= maxEdited {
+	if !k.whole && shared[joinPath(o.path, name)] && st.Size <= maxEdited {
 		err = copyStripped(dst, src)
 	} else {
 		err = k.copyData(dst, src, st)

@@ -10,6 +10,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/provider"
 )
 
 // stage is where a box's private mount namespace has its disk. It is a folder
@@ -28,7 +30,7 @@ const (
 // disk says what a box's root filesystem is made of.
 type disk struct {
 	layers []string // host paths, topmost first
-	own    string   // host path of the folder with upper/ and work/
+	own    string   // host path of the folder with upper/ and work/ or what holds them (owndisk.go)
 	path   string   // host path of LXC's -P
 	idBase uint32   // host id of the box's root
 	// nested says that this process is in the user namespace whose ids the box
@@ -98,7 +100,11 @@ func (d disk) mount(ctx context.Context) error {
 		}
 		lower += at
 	}
-	if err := mountMapped(d.own, stageOwn, userns, 0); err != nil {
+	fd, err := cloneOwn(d.own, userns)
+	if err != nil {
+		return err
+	}
+	if err := attach(fd, d.own, stageOwn); err != nil {
 		return err
 	}
 	if err := os.Mkdir(stageRootfs, 0o755); err != nil {
@@ -191,6 +197,11 @@ func mountMapped(dir, at string, userns *os.File, attrs uint64) error {
 	if err != nil {
 		return err
 	}
+	return attach(fd, dir, at)
+}
+
+// attach puts a mount of dir at the new folder at, and closes it.
+func attach(fd int, dir, at string) error {
 	defer unix.Close(fd)
 	if err := os.Mkdir(at, 0o755); err != nil {
 		return err
@@ -207,12 +218,7 @@ func cloneMapped(dir string, userns *os.File, attrs uint64) (fd int, err error) 
 	if err != nil {
 		return -1, fmt.Errorf("clone the mount of %s: %w", dir, err)
 	}
-	attr := unix.MountAttr{Attr_set: attrs}
-	if userns != nil {
-		attr.Attr_set |= unix.MOUNT_ATTR_IDMAP
-		attr.Userns_fd = uint64(userns.Fd())
-	}
-	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err != nil {
+	if err := mapIDs(fd, userns, attrs); err != nil {
 		unix.Close(fd)
 		if errors.Is(err, unix.EINVAL) {
 			return -1, fmt.Errorf("map the ids of %s: its filesystem (%s) cannot be idmapped; "+
@@ -221,6 +227,17 @@ func cloneMapped(dir string, userns *os.File, attrs uint64) (fd int, err error) 
 		return -1, fmt.Errorf("map the ids of %s: %w", dir, err)
 	}
 	return fd, nil
+}
+
+// mapIDs gives a mount that is attached nowhere yet attributes, and moves every id
+// of it into the user namespace, if there is one.
+func mapIDs(fd int, userns *os.File, attrs uint64) error {
+	attr := unix.MountAttr{Attr_set: attrs}
+	if userns != nil {
+		attr.Attr_set |= unix.MOUNT_ATTR_IDMAP
+		attr.Userns_fd = uint64(userns.Fd())
+	}
+	return unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr)
 }
 
 // mountOverlay mounts the box's root filesystem as the box's root: overlayfs
@@ -242,11 +259,17 @@ func (d disk) mountOverlay(lower string) error {
 		return fmt.Errorf("look at the mounted overlay: %w", err)
 	}
 	if st.Flags&unix.ST_RDONLY != 0 {
+		if int64(st.Bavail)*st.Bsize < fullDisk {
+			return &provider.ArgError{Arg: diskArg, Err: errors.New("the box's disk is so full that it cannot be mounted for writing: set a higher limit, or make room on the host")}
+		}
 		return errors.New("the overlay came up read-only: the filesystem of the data folder cannot hold an overlay's upper; " +
 			"put it on ext4, xfs or btrfs with $BERTH_HOME")
 	}
 	return nil
 }
+
+// fullDisk is less than an overlay and a boot need.
+const fullDisk = 64 << 10
 
 // filesystem names the type of the filesystem that holds path, for messages.
 func filesystem(path string) string {

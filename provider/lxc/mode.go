@@ -37,6 +37,8 @@ type mode interface {
 	appArmor() string
 	// checkFolders makes sure that a box can have these folders.
 	checkFolders(ctx context.Context, p *lxcProvider, folders []provider.Folder) error
+	// limitsDisks says why the size of boxes' disks cannot be limited; nil: it can.
+	limitsDisks() error
 	// boot mounts the box's disk, where nobody else sees it, and starts LXC.
 	boot(ctx context.Context, p *lxcProvider, r record, n network, spec provider.Spec) error
 	// reached finishes the network of a box that runs, and says what is in the

@@ -37,6 +37,7 @@ func (strandedMode) configure(record, network, func(key, value string)) {}
 func (strandedMode) files() []imageFile                                 { return nil }
 func (strandedMode) appArmor() string                                   { return "" }
 func (strandedMode) tell(record, int, string) error                     { return errStranded }
+func (strandedMode) limitsDisks() error                                 { return errStranded }
 func (strandedMode) kill(int)                                           {}
 
 func (strandedMode) join(store, *record, provider.Spec) (func(), error) { return nil, errStranded }

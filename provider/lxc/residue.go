@@ -179,6 +179,13 @@ func Leftovers(dataDir, id string) ([]string, error) {
 			add("mount", m.point)
 		}
 	}
+	devices, err := loops("/" + id + "/")
+	if err != nil {
+		return nil, err
+	}
+	for name := range devices {
+		add("loop device", name)
+	}
 	if _, err := os.Lstat(s.box(id)); err == nil {
 		add("files", s.box(id))
 	}

@@ -38,8 +38,14 @@ func (p *lxcProvider) Resize(ctx context.Context, id string, r provider.Resource
 	if err := reader.fits(r); err != nil {
 		return err
 	}
+	if err := p.resizeDisk(id, r, false); err != nil {
+		return err
+	}
 	before := reader.limits(device)
 	err = reader.apply(r, device)
+	if err == nil {
+		err = p.resizeDisk(id, r, true) // last, since it cannot be undone
+	}
 	if err == nil {
 		return ctx.Err()
 	}

@@ -49,32 +49,35 @@ func (p *lxcProvider) Restore(ctx context.Context, spec provider.Spec, key strin
 		return fmt.Errorf("restore box %s: %w", r.ID, err)
 	}
 	report.Step("restore the disk")
-	if err := p.exchangeDisk(r, c.Layers, spec); err != nil {
+	fresh := r
+	fresh.Layers = c.Layers
+	err = p.exchangeDisk(&r, c.Layers, func(dir string) error { return p.makeDiskIn(ctx, dir, fresh, spec) })
+	if err != nil {
 		return fmt.Errorf("restore box %s: %w", r.ID, err)
 	}
 	return nil
 }
 
-// exchangeDisk gives the box an empty upper folder over other layers.
-func (p *lxcProvider) exchangeDisk(r record, layers []string, spec provider.Spec) error {
+// exchangeDisk gives the box the disk that fill makes in a folder, over other
+// layers.
+func (p *lxcProvider) exchangeDisk(r *record, layers []string, fill func(dir string) error) error {
 	if r.Restoring != nil { // an earlier one was killed
-		if err := p.finishExchange(&r); err != nil {
+		if err := p.finishExchange(r); err != nil {
 			return err
 		}
 	}
-	fresh := r
-	fresh.Layers = layers
-	if err := p.makeDiskIn("disk-new", fresh, spec); err != nil {
-		return errors.Join(err, os.RemoveAll(p.store.file(r.ID, "disk-new")))
+	fresh := p.store.file(r.ID, "disk-new")
+	if err := fill(fresh); err != nil {
+		return errors.Join(err, os.RemoveAll(fresh))
 	}
-	if err := syncTree(p.store.file(r.ID, "disk-new")); err != nil {
+	if err := syncTree(fresh); err != nil {
 		return err
 	}
 	r.Restoring = layers
-	if err := p.store.saveUsing(r, layers); err != nil {
+	if err := p.store.saveUsing(*r, layers); err != nil {
 		return err
 	}
-	return p.finishExchange(&r)
+	return p.finishExchange(r)
 }
 
 // finishExchange finishes what the record says was begun.

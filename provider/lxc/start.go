@@ -40,6 +40,9 @@ func (p *lxcProvider) Start(ctx context.Context, spec provider.Spec, report prov
 			return fmt.Errorf("start box %s: %w", r.ID, err)
 		}
 	}
+	if err := p.fitDisk(ctx, &r, spec, report); err != nil {
+		return fmt.Errorf("start box %s: %w", r.ID, err)
+	}
 	if err := p.start(ctx, r, spec, report); err != nil {
 		return errors.Join(err, p.disconnect())
 	}
@@ -53,7 +56,12 @@ func (p *lxcProvider) start(ctx context.Context, r record, spec provider.Spec, r
 		return err
 	}
 	defer n.release()
-	limits, err := p.configure(r, n.network, spec)
+	own, err := openOwn(p.store.file(r.ID, "disk")) // until the box has it
+	if err != nil {
+		return err
+	}
+	defer own.close()
+	limits, err := p.configure(r, own, n.network, spec)
 	if err != nil {
 		return err
 	}
@@ -69,12 +77,12 @@ func (p *lxcProvider) start(ctx context.Context, r record, spec provider.Spec, r
 }
 
 // configure writes the box's configuration.
-func (p *lxcProvider) configure(r record, n network, spec provider.Spec) ([]setting, error) {
+func (p *lxcProvider) configure(r record, own own, n network, spec provider.Spec) ([]setting, error) {
 	limits, err := detectSettings(spec.Resources, p.store.root)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.seed(p.store.upper(r.ID), r, spec, false); err != nil {
+	if err := p.seed(own.upper(), r, spec, false); err != nil {
 		return nil, err
 	}
 	text, err := boxConfig{
@@ -187,8 +195,8 @@ func (p *lxcProvider) verify(ctx context.Context, r record, n network, limits []
 	if warning != "" {
 		report.Warn(warning)
 	}
-	if len(limits) == 0 {
-		return nil
+	if err := p.checkDisk(r, pid); err != nil || len(limits) == 0 {
+		return err
 	}
 	c, err := detectCgroups()
 	if err != nil {

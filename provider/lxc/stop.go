@@ -61,6 +61,9 @@ func (p *lxcProvider) Destroy(ctx context.Context, id string, report provider.Re
 	if err := p.settle(ctx, id); err != nil {
 		return fmt.Errorf("destroy box %s: %w", id, err)
 	}
+	if err := awaitLoops(ctx, id); err != nil {
+		return fmt.Errorf("destroy box %s: %w", id, err)
+	}
 	p.store.noteUse(r.Layers)
 	return p.remove(id)
 }

@@ -29,7 +29,7 @@ import (
 //	boxes/ID/box.json    the record of a box, written before anything else of it
 //	boxes/ID/config      LXC configuration, rewritten at every start
 //	boxes/ID/cgroup      of a user's box: the cgroup above its own, as in /proc/PID/cgroup
-//	boxes/ID/disk/       upper/ and work/ of its overlay; disk-new/ while it gets another one
+//	boxes/ID/disk/       upper/ and work/ of its overlay, or disk.ext4 that holds them; disk-new/ while it gets another one
 //	boxes/ID/kept        what its last checkpoint has (see keepindex.go)
 //	boxes/ID/*.log       console and LXC logs of the last start
 //	checkpoints/         disks that are kept (see checkpoints.go)
@@ -42,7 +42,6 @@ func (s store) file(id, name string) string    { return filepath.Join(s.root, "b
 func (s store) layers() string                 { return filepath.Join(s.root, "layers") }
 func (s store) images() string                 { return filepath.Join(s.root, "images") }
 func (s store) networkFile() string            { return filepath.Join(s.root, "network.json") }
-func (s store) upper(id string) string         { return filepath.Join(s.root, "boxes", id, "disk", "upper") }
 func (s store) runtime() string                { return filepath.Join(s.root, "run") }
 func (s store) lock() (unlock func(), e error) { return flock(filepath.Join(s.root, "lock")) }
 

@@ -122,6 +122,8 @@ func (m userMode) checkFolders(ctx context.Context, p *lxcProvider, folders []pr
 	return m.ask(ctx, "folders", bootOrder{Root: p.store.root, Folders: folders})
 }
 
+func (userMode) limitsDisks() error { return errUserDisk }
+
 func (m userMode) boot(ctx context.Context, p *lxcProvider, r record, n network, spec provider.Spec) error {
 	return m.ask(ctx, "boot", bootOrder{ID: r.ID, Root: p.store.root, Layers: r.Layers, Folders: spec.Folders, Links: userLinks(r, n)})
 }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/berth-dev/berth/config"
 	"github.com/berth-dev/berth/internal/engine"
+	"github.com/berth-dev/berth/internal/state"
 )
 
 func fmtCommand(d *deps) *cli.Command {
@@ -74,32 +74,12 @@ func (d *deps) format(dir, name string, check bool) (changed bool, err error) {
 	if check {
 		return true, nil
 	}
-	if err := replaceIn(root, name, formatted); err != nil {
+	old, err := root.Stat(name)
+	if err == nil {
+		err = state.Replace(root, name, formatted, old, old.Mode().Perm())
+	}
+	if err != nil {
 		return false, fmt.Errorf("format %s: %w", name, err)
 	}
 	return true, nil
-}
-
-// replaceIn replaces a file atomically by one of the same owner and mode.
-func replaceIn(root *os.Root, name string, text []byte) error {
-	st, err := root.Stat(name)
-	if err != nil {
-		return err
-	}
-	tmp := "." + name + ".new"
-	if err := root.RemoveAll(tmp); err != nil {
-		return err
-	}
-	if err := root.WriteFile(tmp, text, 0o600); err != nil {
-		return err
-	}
-	if owner, ok := st.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
-		if err := root.Lchown(tmp, int(owner.Uid), int(owner.Gid)); err != nil {
-			return err
-		}
-	}
-	if err := root.Chmod(tmp, st.Mode().Perm()); err != nil {
-		return err
-	}
-	return root.Rename(tmp, name)
 }

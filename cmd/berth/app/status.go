@@ -167,6 +167,7 @@ type limitsJSON struct {
 	Memory    int64   `json:"memory_bytes,omitempty"`
 	Swap      *int64  `json:"swap_bytes,omitempty"`
 	PIDs      int64   `json:"pids,omitempty"`
+	Disk      int64   `json:"disk_bytes,omitempty"`
 	IO        *ioJSON `json:"io,omitempty"`
 }
 
@@ -203,7 +204,7 @@ func statusOf(s engine.Status) statusJSON {
 		j.Networks = append(j.Networks, netJSON{n.Name, n.IP})
 	}
 	j.Limits = &limitsJSON{CPUs: b.Limits.CPUs, CPUWeight: b.Limits.CPUWeight, CPUSet: b.Limits.CPUSet,
-		Memory: b.Limits.Memory, Swap: b.Limits.Swap, PIDs: b.Limits.PIDs}
+		Memory: b.Limits.Memory, Swap: b.Limits.Swap, PIDs: b.Limits.PIDs, Disk: b.Limits.Disk}
 	if b.Limits.IO != (provider.IO{}) {
 		io := ioJSON(b.Limits.IO)
 		j.Limits.IO = &io

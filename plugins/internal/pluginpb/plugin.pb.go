@@ -1498,6 +1498,8 @@ type Resources struct {
 	Swap          *int64                 `protobuf:"varint,5,opt,name=swap,proto3,oneof" json:"swap,omitempty"`
 	Pids          int64                  `protobuf:"varint,6,opt,name=pids,proto3" json:"pids,omitempty"`
 	Io            *IO                    `protobuf:"bytes,7,opt,name=io,proto3" json:"io,omitempty"`
+	Disk          int64                  `protobuf:"varint,8,opt,name=disk,proto3" json:"disk,omitempty"`
+	DiskOptional  bool                   `protobuf:"varint,9,opt,name=disk_optional,json=diskOptional,proto3" json:"disk_optional,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1579,6 +1581,20 @@ func (x *Resources) GetIo() *IO {
 		return x.Io
 	}
 	return nil
+}
+
+func (x *Resources) GetDisk() int64 {
+	if x != nil {
+		return x.Disk
+	}
+	return 0
+}
+
+func (x *Resources) GetDiskOptional() bool {
+	if x != nil {
+		return x.DiskOptional
+	}
+	return false
 }
 
 type IO struct {
@@ -4024,7 +4040,7 @@ const file_plugin_proto_rawDesc = "" +
 	"\aprotect\x18\x04 \x03(\fR\aprotect\",\n" +
 	"\x04Host\x12\x0e\n" +
 	"\x02ip\x18\x01 \x01(\tR\x02ip\x12\x14\n" +
-	"\x05names\x18\x02 \x03(\tR\x05names\"\xca\x01\n" +
+	"\x05names\x18\x02 \x03(\tR\x05names\"\x83\x02\n" +
 	"\tResources\x12\x12\n" +
 	"\x04cpus\x18\x01 \x01(\x01R\x04cpus\x12\x1d\n" +
 	"\n" +
@@ -4033,7 +4049,9 @@ const file_plugin_proto_rawDesc = "" +
 	"\x06memory\x18\x04 \x01(\x03R\x06memory\x12\x17\n" +
 	"\x04swap\x18\x05 \x01(\x03H\x00R\x04swap\x88\x01\x01\x12\x12\n" +
 	"\x04pids\x18\x06 \x01(\x03R\x04pids\x12#\n" +
-	"\x02io\x18\a \x01(\v2\x13.berth.plugin.v1.IOR\x02ioB\a\n" +
+	"\x02io\x18\a \x01(\v2\x13.berth.plugin.v1.IOR\x02io\x12\x12\n" +
+	"\x04disk\x18\b \x01(\x03R\x04disk\x12#\n" +
+	"\rdisk_optional\x18\t \x01(\bR\fdiskOptionalB\a\n" +
 	"\x05_swap\"\x82\x01\n" +
 	"\x02IO\x12\x16\n" +
 	"\x06weight\x18\x01 \x01(\x03R\x06weight\x12\x12\n" +

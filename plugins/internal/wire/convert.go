@@ -77,6 +77,7 @@ func hostFromPB(h *pluginpb.Host) provider.Host {
 func resourcesToPB(r provider.Resources) *pluginpb.Resources {
 	return &pluginpb.Resources{
 		Cpus: r.CPUs, CpuWeight: r.CPUWeight, CpuSet: r.CPUSet, Memory: r.Memory, Swap: r.Swap, Pids: r.PIDs,
+		Disk: r.Disk, DiskOptional: r.DiskOptional,
 		Io: &pluginpb.IO{
 			Weight: r.IO.Weight, Read: r.IO.Read, Write: r.IO.Write,
 			ReadIops: r.IO.ReadIOPS, WriteIops: r.IO.WriteIOPS,
@@ -88,6 +89,7 @@ func resourcesFromPB(r *pluginpb.Resources) provider.Resources {
 	io := r.GetIo()
 	out := provider.Resources{
 		CPUs: r.GetCpus(), CPUWeight: r.GetCpuWeight(), CPUSet: r.GetCpuSet(), Memory: r.GetMemory(), PIDs: r.GetPids(),
+		Disk: r.GetDisk(), DiskOptional: r.GetDiskOptional(),
 		IO: provider.IO{
 			Weight: io.GetWeight(), Read: io.GetRead(), Write: io.GetWrite(),
 			ReadIOPS: io.GetReadIops(), WriteIOPS: io.GetWriteIops(),
