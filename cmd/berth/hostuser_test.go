@@ -216,15 +216,17 @@ func (u hostUser) giveImage(t *testing.T) {
 
 // ownAs gives a tree with a box's ids to the user's.
 func (u hostUser) ownAs(dir string, uids, gids uint32) error {
-	id := func(in, kept, first uint32) int {
+	id := func(in, kept, first uint32) uint32 {
 		switch {
 		case in < 1000:
-			return int(first + in)
+			return first + in
 		case in == 1000:
-			return int(kept)
+			return kept
 		}
-		return int(first + in - 1)
+		return first + in - 1
 	}
+	user := func(in uint32) uint32 { return id(in, uint32(u.uid), uids) }
+	group := func(in uint32) uint32 { return id(in, uint32(u.gid), gids) }
 	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -233,20 +235,48 @@ func (u hostUser) ownAs(dir string, uids, gids uint32) error {
 		if err := syscall.Lstat(path, &st); err != nil {
 			return err
 		}
-		caps := make([]byte, 64)
-		n, _ := unix.Lgetxattr(path, "security.capability", caps) // few files have any
-		if err := os.Lchown(path, id(st.Uid, uint32(u.uid), uids), id(st.Gid, uint32(u.gid), gids)); err != nil {
+		change := map[string]func([]byte) []byte{
+			"security.capability":     func(v []byte) []byte { return namespaced(v, uids) },
+			"system.posix_acl_access": func(v []byte) []byte { return listed(v, user, group) },
+		}
+		change["system.posix_acl_default"] = change["system.posix_acl_access"]
+		attrs := map[string][]byte{}
+		for name, to := range change { // few files have any
+			value := make([]byte, 4096)
+			if n, err := unix.Lgetxattr(path, name, value); err == nil {
+				attrs[name] = to(value[:n])
+			}
+		}
+		if err := os.Lchown(path, int(user(st.Uid)), int(group(st.Gid))); err != nil {
 			return err
 		}
 		if st.Mode&syscall.S_IFMT == syscall.S_IFLNK {
 			return nil
 		}
 		// chown takes set-user-id and capabilities away.
-		if err := syscall.Chmod(path, st.Mode&0o7777); err != nil || n <= 0 {
-			return err
+		err = syscall.Chmod(path, st.Mode&0o7777)
+		for name, value := range attrs {
+			err = errors.Join(err, unix.Setxattr(path, name, value, 0))
 		}
-		return unix.Setxattr(path, "security.capability", namespaced(caps[:n], uids), 0)
+		return err
 	})
+}
+
+// listed changes the users and groups in an access control list
+// (posix_acl_xattr.h).
+func listed(acl []byte, user, group func(uint32) uint32) []byte {
+	acl = bytes.Clone(acl)
+	for e := acl[4:]; len(e) > 0; e = e[8:] {
+		id := binary.LittleEndian.Uint32(e[4:])
+		switch binary.LittleEndian.Uint16(e) {
+		case 2:
+			id = user(id)
+		case 8:
+			id = group(id)
+		}
+		binary.LittleEndian.PutUint32(e[4:], id)
+	}
+	return acl
 }
 
 // namespaced makes of a file's capabilities (vfs_cap_data of revision 2) those that
