@@ -16,7 +16,9 @@ const ext4Resize = 0x40086610
 
 // growOwn makes the disk in the folder dir size bytes large, whether or not its box
 // runs. The file comes first, which means nothing until the filesystem has it too,
-// so what is killed is begun again. EPERM: this process has no CAP_SYS_RESOURCE,
+// so what is killed is begun again. The file never becomes smaller: when the host
+// crashed, the filesystem can be larger than imageSize says, until it is mounted
+// and has made good what its journal has. EPERM: this process has no CAP_SYS_RESOURCE,
 // as root in a container may not.
 func growOwn(dir string, size int64) error {
 	o, err := openOwn(dir) // with a loop device, as long as it is open
@@ -37,8 +39,12 @@ func (o own) grow(dir string, size int64) error {
 		return err
 	}
 	defer image.Close()
-	if err := image.Truncate(size); err != nil {
+	if st, err := image.Stat(); err != nil {
 		return err
+	} else if st.Size() < size {
+		if err := image.Truncate(size); err != nil {
+			return err
+		}
 	}
 	device, err := loopOf(image)
 	if err != nil {

@@ -64,6 +64,20 @@ func lockAs(path string, how int) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lock: %w", err)
 	}
+	return lockOpen(f, how)
+}
+
+// lockDir locks a folder itself.
+func lockDir(path string) (unlock func(), err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open lock: %w", err)
+	}
+	return lockOpen(f, unix.LOCK_EX)
+}
+
+// lockOpen takes a lock, and closes f with it.
+func lockOpen(f *os.File, how int) (unlock func(), err error) {
 	for {
 		err = unix.Flock(int(f.Fd()), how)
 		if !errors.Is(err, unix.EINTR) {
@@ -72,7 +86,7 @@ func lockAs(path string, how int) (unlock func(), err error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
 	}
 	return func() { f.Close() }, nil
 }

@@ -74,10 +74,13 @@ func loopOf(image *os.File) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name := range all {
+	for name, file := range all {
 		device, err := os.OpenFile("/dev/"+name, os.O_RDWR, 0)
+		if err != nil && isFile(file, want) {
+			return nil, fmt.Errorf("the file has a loop device, which cannot be opened: %w", err)
+		}
 		if err != nil {
-			continue // gone, or not one of ours
+			continue // of another file
 		}
 		// What is being taken away is none any more, and all written by then: ENXIO.
 		info, err := unix.IoctlLoopGetStatus64(int(device.Fd()))
@@ -89,9 +92,18 @@ func loopOf(image *os.File) (*os.File, error) {
 	return nil, nil
 }
 
+// isFile reports whether there is that file by that name.
+func isFile(name string, want unix.Stat_t) bool {
+	var st unix.Stat_t
+	return unix.Stat(name, &st) == nil && st.Dev == want.Dev && st.Ino == want.Ino
+}
+
 // loops returns the files of the loop devices that are in use, by the devices'
 // names, of files whose path has part in it.
 func loops(part string) (map[string]string, error) {
+	if _, err := os.Stat("/sys/block"); err != nil { // Glob takes that for none
+		return nil, fmt.Errorf("look for loop devices: %w", err)
+	}
 	found, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
 	if err != nil {
 		return nil, err
@@ -125,17 +137,4 @@ func awaitLoops(ctx context.Context, id string) error {
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
-}
-
-// lockDir locks a folder itself.
-func lockDir(path string) (unlock func(), err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	return func() { f.Close() }, nil
 }
