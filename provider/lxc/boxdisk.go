@@ -1,9 +1,12 @@
 package lxc
 
 import (
+	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
+	"slices"
 )
 
 // maxSeedText bounds what is read of a box's file, which the box's root wrote.
@@ -63,15 +66,40 @@ func (d boxDisk) lstat(name string) (st fs.FileInfo, err error) {
 	return st, err
 }
 
-// anyIn reports whether a folder has anything in it, or has had.
-func (d boxDisk) anyIn(name string) (found bool) {
-	d.each(func(root *os.Root) bool {
-		entries, _ := fs.ReadDir(root.FS(), name) // none: not there
-		found = len(entries) > 0
-		return !found
-	})
-	return found
+// has reports whether there is anything by that name.
+func (d boxDisk) has(name string) bool {
+	st, err := d.lstat(name)
+	return err == nil && !isWhiteout(st.Mode())
 }
+
+func (d boxDisk) readlink(name string) (target string, err error) {
+	d.each(func(root *os.Root) bool {
+		target, err = root.Readlink(name)
+		return errors.Is(err, fs.ErrNotExist)
+	})
+	return target, err
+}
+
+// names returns what is in a folder, unless that hides what is beneath it as a whole,
+// which no folder does that is looked at here.
+func (d boxDisk) names(dir string) []string {
+	there := map[string]bool{} // false: a whiteout
+	d.each(func(root *os.Root) bool {
+		entries, _ := fs.ReadDir(root.FS(), dir) // none: not there
+		for _, e := range entries {
+			if _, known := there[e.Name()]; !known {
+				there[e.Name()] = !isWhiteout(e.Type())
+			}
+		}
+		return true
+	})
+	maps.DeleteFunc(there, func(_ string, is bool) bool { return !is })
+	return slices.Sorted(maps.Keys(there))
+}
+
+// isWhiteout reports whether a file says that there is none: no box can make
+// other devices.
+func isWhiteout(mode fs.FileMode) bool { return mode&fs.ModeCharDevice != 0 }
 
 // textIn returns a file of a layer, and whether the layer has anything by that
 // name. What is no regular file, such as a whiteout, is empty: a FIFO would keep
@@ -87,27 +115,33 @@ func textIn(root *os.Root, name string) (text string, there bool) {
 	return string(b), true
 }
 
-// writeIn replaces a file beneath root, whatever is there: a link is never
-// followed, and missing folders are made.
+// writeIn replaces a file beneath root at once or not at all, whatever is there: a
+// link is never followed, and missing folders are made.
 func writeIn(root *os.Root, name, text string, mode fs.FileMode) error {
-	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
+	dir := path.Dir(name)
+	if err := root.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if err := root.RemoveAll(name); err != nil {
+	tmp := dir + "/.berth.new"
+	if err := root.RemoveAll(tmp); err != nil { // of a process that was killed
 		return err
 	}
-	f, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	f, err := root.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	if err := f.Chmod(mode); err != nil { // whatever the umask is
-		return err
+	_, err = f.WriteString(text)
+	err = errors.Join(err, f.Chmod(mode), f.Close()) // whatever the umask is
+	if st, statErr := root.Lstat(name); err == nil && statErr == nil && st.IsDir() {
+		err = root.RemoveAll(name)
 	}
-	if _, err := f.WriteString(text); err != nil {
-		return err
+	if err == nil {
+		err = root.Rename(tmp, name)
 	}
-	return f.Close()
+	if err != nil {
+		_ = root.Remove(tmp) // the error says enough
+	}
+	return err
 }
 
 // linkIn makes a symbolic link, like writeIn.

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -15,12 +14,14 @@ import (
 
 const (
 	// certificatesDir is below where update-ca-certificates(8) looks.
-	certificatesDir = "usr/local/share/ca-certificates/berth"
+	certificatesDir   = "usr/local/share/ca-certificates/berth"
+	certificatePrefix = "host-"
 	// certificatesMark asks the box to take note of them in its boot.
 	certificatesMark = "var/lib/berth/certificates-changed"
 )
 
-// certificatesUnit makes the links and the bundle that programs look at.
+// certificatesUnit makes the links and the bundle that programs look at, all anew:
+// else links to what is gone stay.
 const certificatesUnit = `# Written by Berth: trust what the host trusts.
 [Unit]
 Description=Trust the certificates of the host
@@ -31,46 +32,61 @@ ConditionPathExists=/` + certificatesMark + `
 
 [Service]
 Type=oneshot
-ExecStart=/usr/sbin/update-ca-certificates
+ExecStart=/usr/sbin/update-ca-certificates --fresh
 ExecStartPost=/bin/rm -f /` + certificatesMark + `
 `
 
 // seedCertificates gives the box the certificates in a PEM bundle, and takes
 // those away that are not in it any more. When nothing has changed, which is the
-// rule, it writes nothing and the box's boot has nothing to do. A box that has
-// none yet is trusted with them here, since update-ca-certificates(8) takes more
-// CPU time than all the rest of a boot; what else changes is left to that.
+// rule, it writes nothing and the box's boot has nothing to do. New ones are trusted
+// here, since update-ca-certificates(8) takes more CPU time than all the rest of a
+// boot; the rest is left to that. What a kill leaves undone, the next start does.
 func seedCertificates(disk boxDisk, bundle []byte) error {
-	want := map[string]*x509.Certificate{}
-	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			continue // OpenSSL would not take it either
-		}
-		sum := sha256.Sum256(block.Bytes)
-		want["host-"+hex.EncodeToString(sum[:8])] = cert
-	}
-	entries, _ := fs.ReadDir(disk.upper.FS(), certificatesDir) // none: not there
-	have := map[string]bool{}
-	for _, e := range entries {
-		have[strings.TrimSuffix(e.Name(), ".crt")] = true
-	}
+	want := certificatesIn(bundle)
 	names := slices.Sorted(maps.Keys(want))
-	if slices.Equal(names, slices.Sorted(maps.Keys(have))) {
-		return nil
-	}
-	if err := disk.upper.RemoveAll(certificatesDir); err != nil {
-		return err
-	}
-	for _, name := range names {
-		if err := writeIn(disk.upper, certificatesDir+"/"+name+".crt", pemText(want[name]), 0o644); err != nil {
-			return err
+	stale := false
+	for _, file := range disk.names(certificatesDir) {
+		if name, _ := strings.CutSuffix(file, ".crt"); want[name] == nil {
+			stale = true
+			if err := disk.upper.RemoveAll(certificatesDir + "/" + file); err != nil {
+				return err
+			}
 		}
 	}
-	if len(have) == 0 && disk.plainTrust() {
-		return disk.trust(names, want)
+	for _, link := range disk.names(trustDir) { // a checkpoint's layer has them too
+		name, ok := strings.CutSuffix(link, ".pem")
+		stale = stale || ok && strings.HasPrefix(name, certificatePrefix) && want[name] == nil
+	}
+	var untrusted []string
+	for _, name := range names {
+		if file := certificatesDir + "/" + name + ".crt"; !disk.has(file) {
+			if err := writeIn(disk.upper, file, pemText(want[name]), 0o644); err != nil {
+				return err
+			}
+		}
+		if !disk.has(trustLink(name)) {
+			untrusted = append(untrusted, name)
+		}
+	}
+	switch {
+	case !stale && len(untrusted) == 0:
+		return nil
+	case !stale && disk.plainTrust():
+		return disk.trust(untrusted, want)
 	}
 	return askForTrust(disk.upper)
+}
+
+// certificatesIn returns the certificates in a PEM bundle by the names of their files.
+func certificatesIn(bundle []byte) map[string]*x509.Certificate {
+	all := map[string]*x509.Certificate{}
+	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
+		if cert, err := x509.ParseCertificate(block.Bytes); err == nil { // else OpenSSL would not take it either
+			sum := sha256.Sum256(block.Bytes)
+			all[certificatePrefix+hex.EncodeToString(sum[:8])] = cert
+		}
+	}
+	return all
 }
 
 // askForTrust has the box's next boot run update-ca-certificates.
@@ -93,6 +109,9 @@ const (
 	trustBundle = trustDir + "/ca-certificates.crt"
 )
 
+// trustLink is what update-ca-certificates makes of a certificate.
+func trustLink(name string) string { return trustDir + "/" + name + ".pem" }
+
 // plainTrust reports whether the box keeps what it trusts as Debian does, with
 // no more to be told of a change, such as Java's store of certificates.
 func (d boxDisk) plainTrust() bool {
@@ -101,36 +120,54 @@ func (d boxDisk) plainTrust() bool {
 			return false
 		}
 	}
-	_, err := d.lstat("usr/sbin/update-ca-certificates")
-	return err == nil && !d.anyIn("etc/ca-certificates/update.d")
+	return d.has("usr/sbin/update-ca-certificates") && len(d.names("etc/ca-certificates/update.d")) == 0
 }
 
-// trust does for new certificates what update-ca-certificates does.
+// trust does for new certificates what update-ca-certificates does. It can be done
+// again; the link is last, since it says that all is done.
 func (d boxDisk) trust(names []string, certs map[string]*x509.Certificate) error {
 	bundle := d.text(trustBundle)
 	if bundle == "" {
 		return askForTrust(d.upper)
 	}
+	if !strings.HasSuffix(bundle, "\n") {
+		bundle += "\n"
+	}
 	for _, name := range names {
-		bundle += pemText(certs[name])
-		link := trustDir + "/" + name + ".pem"
-		if err := linkIn(d.upper, link, "/"+certificatesDir+"/"+name+".crt"); err != nil {
-			return err
+		if text := pemText(certs[name]); !strings.Contains(bundle, text) {
+			bundle += text
 		}
+	}
+	if err := writeIn(d.upper, trustBundle, bundle, 0o644); err != nil {
+		return err
+	}
+	for _, name := range names {
 		hash, err := subjectHash(certs[name].RawSubject)
 		if err != nil {
 			return err
 		}
-		free := 0
-		for there := true; there; {
-			_, err := d.lstat(fmt.Sprintf("%s/%s.%d", trustDir, hash, free))
-			if there = err == nil; there {
-				free++
-			}
+		if err := d.linkHash(hash, name+".pem"); err != nil {
+			return err
 		}
-		if err := linkIn(d.upper, fmt.Sprintf("%s/%s.%d", trustDir, hash, free), name+".pem"); err != nil {
+		if err := linkIn(d.upper, trustLink(name), "/"+certificatesDir+"/"+name+".crt"); err != nil {
 			return err
 		}
 	}
-	return writeIn(d.upper, trustBundle, bundle, 0o644)
+	return nil
+}
+
+// linkHash makes the first link of a subject's hash that is free, unless there is
+// one to target: OpenSSL tries them in order, up to the first that is missing. A
+// box could have made any number of them.
+func (d boxDisk) linkHash(hash, target string) error {
+	for n := range 100 {
+		name := fmt.Sprintf("%s/%s.%d", trustDir, hash, n)
+		if !d.has(name) {
+			return linkIn(d.upper, name, target)
+		}
+		if to, _ := d.readlink(name); to == target {
+			return nil
+		}
+	}
+	return askForTrust(d.upper)
 }

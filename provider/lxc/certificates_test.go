@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,22 @@ func testCertificateOf(t *testing.T, subject []byte) []byte {
 	return der
 }
 
+// bootTrust does what the box's boot does when it is asked to.
+func bootTrust(t *testing.T, root *os.Root) {
+	t.Helper()
+	if _, err := root.Lstat(certificatesMark); err != nil {
+		return
+	}
+	disk := boxDisk{upper: root}
+	err := errors.Join(root.RemoveAll(trustDir), root.RemoveAll(certificatesMark))
+	for _, file := range disk.names(certificatesDir) {
+		err = errors.Join(err, linkIn(root, trustLink(strings.TrimSuffix(file, ".crt")), "/"+certificatesDir+"/"+file))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestSeedCertificates(t *testing.T) {
 	dir := t.TempDir()
 	root, err := os.OpenRoot(dir)
@@ -55,7 +72,7 @@ func TestSeedCertificates(t *testing.T) {
 	defer root.Close()
 	seed := func(bundle []byte, files int, marked bool) {
 		t.Helper()
-		_ = root.RemoveAll(certificatesMark) // as the box's boot does
+		bootTrust(t, root)
 		if err := seedCertificates(boxDisk{upper: root}, bundle); err != nil {
 			t.Fatal(err)
 		}
@@ -191,6 +208,99 @@ func TestTrustWithoutBoot(t *testing.T) {
 			t.Errorf("with %s the boot has nothing to do", what)
 		}
 		os.Remove(layer + "/etc/ca-certificates/update.d/java")
+	}
+}
+
+// Whatever a kill leaves undone is done by the next start, and nothing twice; a box
+// that is made of another's checkpoint trusts nobody that its host does not.
+func TestTrustGoesOn(t *testing.T) {
+	one, two := testCertificate(t, "one"), testCertificate(t, "two")
+	layer, _ := os.OpenRoot(t.TempDir())
+	defer layer.Close()
+	write := func(root *os.Root, name, text string) {
+		t.Helper()
+		if err := writeIn(root, name, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(layer, "usr/sbin/update-ca-certificates", "")
+	write(layer, trustBundle, "the others")
+	upper, _ := os.OpenRoot(t.TempDir())
+	defer upper.Close()
+	disk := boxDisk{upper: upper, layers: []string{layer.Name()}}
+	seed := func(bundle []byte) (links []string) {
+		t.Helper()
+		if err := seedCertificates(disk, bundle); err != nil {
+			t.Fatal(err)
+		}
+		return disk.names(trustDir)
+	}
+	whole := seed(one)
+	if len(whole) != 3 || disk.text(trustBundle) != "the others\n"+string(one) || disk.has(certificatesMark) {
+		t.Fatalf("trusted: %q\n%s", whole, disk.text(trustBundle))
+	}
+	for _, lost := range append(whole, "") { // "": its files alone
+		if lost != "" && lost != filepath.Base(trustBundle) {
+			if err := upper.Remove(trustDir + "/" + lost); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range disk.names(trustDir) { // the last to be made
+			if strings.HasSuffix(name, ".pem") {
+				if err := upper.Remove(trustDir + "/" + name); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if again := seed(one); !slices.Equal(again, whole) || strings.Count(disk.text(trustBundle), "BEGIN") != 1 {
+			t.Errorf("after %q was not made: %q\n%s", lost, again, disk.text(trustBundle))
+		}
+	}
+
+	// What a checkpoint keeps of that is a layer of the next box.
+	kept := upper
+	if err := kept.RemoveAll(certificatesDir); err != nil {
+		t.Fatal(err)
+	}
+	upper, _ = os.OpenRoot(t.TempDir())
+	defer upper.Close()
+	disk = boxDisk{upper: upper, layers: []string{kept.Name(), layer.Name()}}
+	if same := seed(one); !slices.Equal(same, whole) || disk.has(certificatesMark) || upper.Mkdir("etc", 0o755) != nil {
+		t.Errorf("the same again is no change: %q", same)
+	}
+	if !disk.has(certificatesDir + "/" + strings.TrimSuffix(whole[len(whole)-1], ".pem") + ".crt") {
+		t.Error("the certificate itself is not there")
+	}
+	if seed(two); !disk.has(certificatesMark) {
+		t.Error("the boot does not know that the box must forget a certificate of the layer")
+	}
+}
+
+// A box that has forgotten is asked no more, and keeps no more of a certificate.
+func TestRealCertificateGone(t *testing.T) {
+	p, spec := realProvider(t)
+	const find = `until test -S /run/systemd/private; do sleep 0.02; done; systemctl is-system-running --wait >/dev/null
+		ls /etc/ssl/certs | grep -c '^host-'; find -L /etc/ssl/certs -type l | wc -l; grep -c BEGIN /etc/ssl/certs/ca-certificates.crt; test -e /var/lib/berth/certificates-changed; echo $?`
+	counts := func() []string {
+		t.Helper()
+		if err := p.Start(t.Context(), spec, nil); err != nil {
+			t.Fatal(err)
+		}
+		out, _ := inBox(t, p, spec.ID, find)
+		if err := p.Stop(t.Context(), spec.ID, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Fields(out)
+	}
+	if err := p.Create(t.Context(), spec, nil); err != nil {
+		t.Fatal(err)
+	}
+	without := counts()
+	spec.CACertificates = testCertificate(t, "Test Authority of Berth")
+	with := counts()
+	spec.CACertificates = nil
+	if after := counts(); !slices.Equal(after, without) || slices.Equal(with, without) {
+		t.Errorf("links, dead links, certificates, asked: %q at first, %q with one more, %q without it again", without, with, after)
 	}
 }
 

@@ -25,6 +25,8 @@ var shared = map[string]bool{"etc/hosts": true, "etc/environment": true}
 func isPersonal(name string) bool {
 	// Few paths come near, and this is asked for each.
 	switch top, _, _ := strings.Cut(name, "/"); top {
+	case "usr":
+		return strings.HasPrefix(name, certificatesDir+"/") // the host's
 	case "etc", "var", "tmp", "run":
 	default:
 		return false
