@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // NeedRoot skips t unless it runs as root.
@@ -33,6 +35,10 @@ func NeedNet(t testing.TB) { t.Helper(); need(t, "net") }
 
 // NeedTool skips t unless a program, such as "sudo" or "nft", is installed.
 func NeedTool(t testing.TB, program string) { t.Helper(); need(t, program) }
+
+// NeedResource skips t unless this process may do what CAP_SYS_RESOURCE allows, which
+// root in a container often may not.
+func NeedResource(t testing.TB) { t.Helper(); need(t, "sys_resource") }
 
 // NeedVM skips t unless BERTH_VM_SSH says how a machine is reached that a test may
 // do anything to.
@@ -59,8 +65,7 @@ func listed(variable, name string) bool {
 }
 
 // Has tells whether the machine has what is named "root", "lxc", "sshd", "net", "vm",
-// "nft", "nsenter", "iptables-nft", "iptables-legacy", "sudo", "useradd", "newuidmap",
-// "openssl", "strace" or "bash", and what is missing if not.
+// "sys_resource", or one of the programs below, and what is missing if not.
 func Has(name string) (ok bool, reason string) {
 	switch name {
 	case "root":
@@ -86,7 +91,13 @@ func Has(name string) (ok bool, reason string) {
 		}
 	case "net":
 		return hasNet()
-	case "sudo", "bash", "useradd", "newuidmap", "openssl", "strace", "nft", "nsenter", "iptables-nft", "iptables-legacy":
+	case "sys_resource":
+		var caps [2]unix.CapUserData
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		if err := unix.Capget(&header, &caps[0]); err != nil || caps[0].Effective&(1<<unix.CAP_SYS_RESOURCE) == 0 {
+			return false, "this process has no CAP_SYS_RESOURCE"
+		}
+	case "sudo", "bash", "groff", "useradd", "newuidmap", "openssl", "strace", "nft", "nsenter", "iptables-nft", "iptables-legacy":
 		if _, err := exec.LookPath(name); err != nil {
 			return false, name + " not found"
 		}

@@ -136,10 +136,7 @@ func (p *lxcProvider) makeDiskIn(ctx context.Context, dir string, r record, spec
 	if err != nil {
 		return err
 	}
-	if err := makeOwn(ctx, dir, size); err != nil {
-		return err
-	}
-	o, err := openOwn(dir)
+	o, err := makeOwn(ctx, dir, size)
 	if err != nil {
 		return err
 	}

@@ -93,10 +93,7 @@ func (p *lxcProvider) moveDisk(ctx context.Context, r *record, size int64, repor
 	}
 	report.Step("move the files to a disk of another size")
 	err = p.exchangeDisk(r, r.Layers, func(dir string) error {
-		if err := makeOwn(ctx, dir, size); err != nil {
-			return err
-		}
-		to, err := openOwn(dir)
+		to, err := makeOwn(ctx, dir, size)
 		if err != nil {
 			return err
 		}

@@ -40,7 +40,7 @@ func attachLoop(path string) (*os.File, error) {
 		return nil, err
 	}
 	defer control.Close()
-	for {
+	for range 100 {
 		n, err := unix.IoctlRetInt(int(control.Fd()), unix.LOOP_CTL_GET_FREE)
 		if err != nil {
 			return nil, fmt.Errorf("find a free loop device: %w", err)
@@ -62,6 +62,7 @@ func attachLoop(path string) (*os.File, error) {
 			return nil, fmt.Errorf("make %s of %s: %w", device.Name(), path, err)
 		}
 	}
+	return nil, fmt.Errorf("find a free loop device for %s: others take them all the time", path)
 }
 
 // loopOf returns the loop device of a file, opened; nil when there is none.

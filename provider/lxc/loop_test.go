@@ -7,17 +7,12 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/berth-dev/berth/internal/testenv"
 )
 
 // A file whose loop device cannot be opened does not get a second one.
 func TestRealDiskDeviceNotOpened(t *testing.T) {
-	testenv.NeedRoot(t)
-	dir := filepath.Join(t.TempDir(), "disk")
-	if err := makeOwn(t.Context(), dir, 64<<20); err != nil {
-		t.Fatal(err)
-	}
+	dir, o := newOwn(t, 64)
+	o.close()
 	device, err := attachLoop(filepath.Join(dir, imageName))
 	if err != nil {
 		t.Fatal(err)
@@ -47,11 +42,8 @@ func TestRealDiskDeviceNotOpened(t *testing.T) {
 // Growing never takes anything off the file: when the host crashed, the filesystem
 // can be larger than its superblock says.
 func TestRealDiskNeverShrinks(t *testing.T) {
-	testenv.NeedRoot(t)
-	dir := filepath.Join(t.TempDir(), "disk")
-	if err := makeOwn(t.Context(), dir, 96<<20); err != nil {
-		t.Fatal(err)
-	}
+	dir, o := newOwn(t, 96)
+	o.close()
 	_ = growOwn(dir, 64<<20) // ext4 refuses it
 	if st, err := os.Stat(filepath.Join(dir, imageName)); err != nil || st.Size() != 96<<20 {
 		t.Errorf("the file has %d bytes, %v", st.Size(), err)

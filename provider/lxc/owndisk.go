@@ -51,36 +51,37 @@ func imageSize(dir string) (int64, error) {
 	return (int64(high)<<32 | int64(low)) * loopBlock, nil
 }
 
-// makeOwn makes an empty disk in the folder dir, instead of what is there. A size
-// of 0 is no limit.
-func makeOwn(ctx context.Context, dir string, size int64) error {
+// makeOwn makes an empty disk in the folder dir, instead of what is there, and opens
+// it. A size of 0 is no limit.
+func makeOwn(ctx context.Context, dir string, size int64) (own, error) {
 	if err := os.RemoveAll(dir); err != nil {
-		return err
+		return own{}, err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
+		return own{}, err
 	}
 	if size > 0 {
 		if err := makeImage(ctx, filepath.Join(dir, imageName), size); err != nil {
-			return err
+			return own{}, err
 		}
 	}
 	o, err := openOwn(dir)
 	if err != nil {
-		return err
+		return own{}, err
 	}
-	defer o.close()
 	// The folders of the overlay are the box's to look into; those above are not.
 	for _, d := range []string{"", "upper", "work"} {
 		at := filepath.Join(o.path, d)
-		if err := os.Mkdir(at, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-			return err
+		err := os.Mkdir(at, 0o755)
+		if err == nil || errors.Is(err, os.ErrExist) {
+			err = os.Chmod(at, 0o755)
 		}
-		if err := os.Chmod(at, 0o755); err != nil {
-			return err
+		if err != nil {
+			o.close()
+			return own{}, err
 		}
 	}
-	return nil
+	return o, nil
 }
 
 // makeImage makes a file with an empty ext4 filesystem.

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/berth-dev/berth/internal/ui"
+
+	"github.com/berth-dev/berth/internal/testenv"
 )
 
 // The manual page has every command that help shows, and groff finds nothing wrong
@@ -26,13 +28,12 @@ func TestManPage(t *testing.T) {
 	if got := roff(".so x\n'b\na\\b -c"); got != "\\&.so x\n\\&'b\na\\eb \\-c" {
 		t.Errorf("roff: %q", got)
 	}
-	groff, err := exec.LookPath("groff")
-	if err != nil {
-		t.Skip("groff is not installed")
-	}
-	cmd := exec.Command(groff, "-man", "-ww", "-Tutf8", "-z")
-	cmd.Stdin = strings.NewReader(page)
-	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
-		t.Errorf("groff: %v\n%s", err, out)
-	}
+	t.Run("groff", func(t *testing.T) {
+		testenv.NeedTool(t, "groff")
+		cmd := exec.Command("groff", "-man", "-ww", "-Tutf8", "-z")
+		cmd.Stdin = strings.NewReader(page)
+		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("groff: %v\n%s", err, out)
+		}
+	})
 }
