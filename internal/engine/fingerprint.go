@@ -49,7 +49,8 @@ func argumentHashes(args []byte) map[string]string {
 }
 
 // hashTree hashes a file, or a folder with what is in it, in the order of names,
-// with of each one's mode what shown makes of it.
+// with of each one's mode what shown makes of it; a folder of which that is nothing
+// counts by what is in it alone.
 func hashTree(h io.Writer, top string, shown func(fs.FileMode) string) error {
 	// A link given by name stands for what it leads to; those within a folder
 	// are what they are.
@@ -69,7 +70,11 @@ func hashTree(h io.Writer, top string, shown func(fs.FileMode) string) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(h, "%q %s", rel, shown(info.Mode()))
+		mode := shown(info.Mode())
+		if mode == "" && e.IsDir() {
+			return nil
+		}
+		fmt.Fprintf(h, "%q %s", rel, mode)
 		switch e.Type() {
 		case fs.ModeSymlink:
 			target, err := os.Readlink(path)

@@ -54,21 +54,10 @@ func (e *Engine) facts(t *target) map[string]string {
 // settleChanges brings a running box as near to the Envfile as can be without a
 // restart, and says what needs one.
 func (e *Engine) settleChanges(ctx context.Context, t *target, now provider.Box) error {
-	facts := e.facts(t)
-	var changed, live []string
-	wanted := liveLimits(now.Limits, e.spec(t, state.Keys{}).Resources)
-	for _, name := range slices.Sorted(maps.Keys(facts)) {
-		before, known := t.record.Facts[name]
-		switch {
-		case !known || before == facts[name]:
-		case name == limitsFact, name == diskFact && isLive(now.Limits, e.spec(t, state.Keys{}).Resources):
-			live = append(live, name)
-		default:
-			changed = append(changed, name)
-		}
-	}
+	facts, asked := e.facts(t), e.spec(t, state.Keys{}).Resources
+	live, changed := changedFacts(t.record.Facts, facts, now.Limits, asked)
 	if len(live) > 0 {
-		err := resize(ctx, t.plugin, t.id, wanted)
+		err := resize(ctx, t.plugin, t.id, liveLimits(now.Limits, asked))
 		switch {
 		case err == nil:
 			t.voice.Say("its limits are now those of the Envfile")
@@ -94,6 +83,23 @@ func (e *Engine) settleChanges(ctx context.Context, t *target, now provider.Box)
 			strings.Join(changed, ", "), t.box.Name)
 	}
 	return nil
+}
+
+// changedFacts returns the names of the facts that are not as they were: those that
+// a running box can follow, with its limits as they are now, and those that need a
+// start.
+func changedFacts(before, facts map[string]string, now, asked provider.Resources) (live, others []string) {
+	for _, name := range slices.Sorted(maps.Keys(facts)) {
+		was, known := before[name]
+		switch {
+		case !known || was == facts[name]:
+		case name == limitsFact, name == diskFact && isLive(now, asked):
+			live = append(live, name)
+		default:
+			others = append(others, name)
+		}
+	}
+	return live, others
 }
 
 // isLive reports whether the limit of the disk can become what is wanted while the

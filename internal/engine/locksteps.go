@@ -113,9 +113,13 @@ func (e *Engine) projectFile(input string) (string, error) {
 	return path, nil
 }
 
-// tracked is what git knows of a file's mode: the rest is the umask's.
+// tracked is what git knows of a file's mode: the rest is the umask's. Of folders it
+// knows nothing, so an empty one is not there in another's clone.
 func tracked(mode fs.FileMode) string {
-	if mode.IsRegular() && mode.Perm()&0o100 != 0 {
+	switch {
+	case mode.IsDir():
+		return ""
+	case mode.IsRegular() && mode.Perm()&0o100 != 0:
 		return "executable"
 	}
 	return mode.Type().String()

@@ -100,6 +100,12 @@ func TestLockedStep(t *testing.T) {
 	if diff := cmp.Diff(first, locked(b, `{"inline":"x"}`, "run.sh", "conf")); diff != "" {
 		t.Errorf("another folder and umask:\n%s", diff)
 	}
+	if err := os.Mkdir(filepath.Join(b, "conf", "empty"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(first, locked(b, `{"inline":"x"}`, "run.sh", "conf")); diff != "" {
+		t.Errorf("an empty folder, which git does not keep:\n%s", diff)
+	}
 	for what, other := range map[string]state.LockedStep{
 		"executable": locked(c, `{"inline":"x"}`, "run.sh", "conf"), "content": locked(d, `{"inline":"x"}`, "run.sh", "conf"),
 	} {

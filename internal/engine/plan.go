@@ -140,29 +140,22 @@ func (e *Engine) planBeginning(ctx context.Context, t *target, create Change) (C
 
 // planFacts tells what the Envfile says otherwise than when the box was started.
 func (e *Engine) planFacts(t *target, now provider.Box) []Change {
-	facts := e.facts(t)
-	var changes []Change
 	wanted := e.spec(t, state.Keys{}).Resources
-	limits := false
-	for _, name := range slices.Sorted(maps.Keys(facts)) {
-		before, known := t.record.Facts[name]
+	live, others := changedFacts(t.record.Facts, e.facts(t), now.Limits, wanted)
+	var changes []Change
+	for _, name := range others {
 		c := Change{Kind: "reload", What: name, Why: "the Envfile has changed since it was started", Command: "berth reload " + t.box.Name}
-		switch {
-		case !known || before == facts[name]:
-			continue
-		case name == limitsFact, name == diskFact && isLive(now.Limits, wanted):
-			if limits {
-				continue // both are said at once
-			}
-			limits = true
-			c = Change{Kind: "limits", What: "limits", Why: limitsText(now.Limits, liveLimits(now.Limits, wanted))}
-		case name == diskFact:
+		if name == diskFact {
 			c.Why = limitsText(provider.Resources{Disk: now.Limits.Disk}, provider.Resources{Disk: wanted.Disk})
-		case strings.HasPrefix(name, protectedFact):
-			c.What = strings.TrimPrefix(name, protectedFact)
+		}
+		if file, ok := strings.CutPrefix(name, protectedFact); ok {
+			c.What = file
 			c.Why = "it was made or replaced on the host since the box was started, which can write to it"
 		}
 		changes = append(changes, c)
+	}
+	if len(live) > 0 {
+		changes = append(changes, Change{Kind: "limits", What: "limits", Why: limitsText(now.Limits, liveLimits(now.Limits, wanted))})
 	}
 	return changes
 }

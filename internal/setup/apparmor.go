@@ -64,6 +64,9 @@ func (a appArmor) undo() ([]change, error) {
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}
+	if _, err := os.Stat(a.h.path(profileFile)); err != nil {
+		return all, nil // somebody has removed it: what is loaded of it goes with the next boot
+	}
 	return append([]change{{"unload the AppArmor profile of berth", func(ctx context.Context) error {
 		return a.h.run(ctx, "apparmor_parser", "--remove", a.h.path(profileFile))
 	}}}, all...), nil

@@ -1,6 +1,9 @@
 package setup
 
 import (
+	"context"
+	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -40,5 +43,32 @@ func TestAppArmor(t *testing.T) {
 	h, _ = fakeHost(t, map[string]string{restriction: "1\n"})
 	if _, err := (appArmor{h}).missing(); err == nil || !strings.Contains(err.Error(), abi) {
 		t.Errorf("without the parser's new rules: %v", err)
+	}
+}
+
+// A profile that could not be loaded is tried again, and one that somebody has
+// removed keeps nobody from undoing the rest.
+func TestAppArmorTrouble(t *testing.T) {
+	h, ran := fakeHost(t, map[string]string{restriction: "1\n", abi: ""})
+	run := h.run
+	h.run = func(context.Context, ...string) error { return errors.New("no such parser") }
+	changes, err := appArmor{h}.missing()
+	if err != nil || len(changes) != 1 {
+		t.Fatalf("%d changes, %v", len(changes), err)
+	}
+	if err := changes[0].make(t.Context()); err == nil || err.Error() != "no such parser" {
+		t.Errorf("got %v", err)
+	}
+	h.run = run
+	makeAll(t, h, appArmor{h}, step.missing)
+	if want := []string{"apparmor_parser --replace " + h.path(profileFile)}; !slices.Equal(*ran, want) {
+		t.Errorf("the next setup ran %q, want %q", *ran, want)
+	}
+	if err := os.Remove(h.path(profileFile)); err != nil {
+		t.Fatal(err)
+	}
+	*ran = nil
+	if out := makeAll(t, h, appArmor{h}, step.undo); out != "remove /etc/apparmor.d/berth\n" || len(*ran) > 0 {
+		t.Errorf("undo said %q and ran %q", out, *ran)
 	}
 }

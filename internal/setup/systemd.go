@@ -43,7 +43,10 @@ func (f ownFile) missing(why string) ([]change, error) {
 		if err := renameio.WriteFile(f.h.path(f.name), []byte(f.text), 0o644); err != nil {
 			return err
 		}
-		return f.finish(ctx)
+		if err := f.finish(ctx); err != nil {
+			return errors.Join(err, f.h.removeOwn(f.name)) // so that the next setup does both again
+		}
+		return nil
 	}}}, nil
 }
 

@@ -101,19 +101,7 @@ func TestRealForwardDrop(t *testing.T) {
 			t.Errorf("iptables lists\n%s", list)
 		}
 	}
-	// Nobody from outside gets in by our rules.
-	host(t, "nsenter -t $WORLD -n ip route add 10.176.0.0/12 via 198.51.100.1")
-	fromWorld := func() string {
-		return host(t, "nsenter -t $WORLD -n timeout 0.5 bash -c '</dev/tcp/"+inspectAddr(t, p, web)+"/22' 2>/dev/null && echo in || echo out")
-	}
-	if fromWorld() != "out" {
-		t.Error("the world reaches a box that FORWARD's policy kept it from")
-	}
-	host(t, "nft add rule ip filter FORWARD accept")
-	if !eventually(func() bool { return fromWorld() == "in" }) {
-		t.Error("the world never reaches a box: the test proves nothing")
-	}
-	host(t, "nft delete rule ip filter FORWARD handle $(nft -a list chain ip filter FORWARD | sed -n 's/^[[:space:]]*accept # handle //p')")
+	nobodyGetsIn(t, inspectAddr(t, p, web))
 	restart(t, p, web)
 	if again := listForward(t); again != rules {
 		t.Errorf("another start changes the rules to\n%s", again)
@@ -133,6 +121,23 @@ func TestRealForwardDrop(t *testing.T) {
 	if left := host(t, "nft list ruleset"); strings.Contains(left, "berth") || !strings.Contains(left, "policy drop") {
 		t.Errorf("left of the firewall is\n%s", left)
 	}
+}
+
+// nobodyGetsIn tries to reach a box from outside, which our rules must not allow.
+func nobodyGetsIn(t *testing.T, addr string) {
+	t.Helper()
+	host(t, "nsenter -t $WORLD -n ip route add 10.176.0.0/12 via 198.51.100.1")
+	fromWorld := func() string {
+		return host(t, "nsenter -t $WORLD -n timeout 0.5 bash -c '</dev/tcp/"+addr+"/22' 2>/dev/null && echo in || echo out")
+	}
+	if fromWorld() != "out" {
+		t.Error("the world reaches a box that FORWARD's policy kept it from")
+	}
+	host(t, "nft add rule ip filter FORWARD accept")
+	if !eventually(func() bool { return fromWorld() == "in" }) {
+		t.Error("the world never reaches a box: the test proves nothing")
+	}
+	host(t, "nft delete rule ip filter FORWARD handle $(nft -a list chain ip filter FORWARD | sed -n 's/^[[:space:]]*accept # handle //p')")
 }
 
 var counters = regexp.MustCompile(`counter packets \d+ bytes \d+`)
