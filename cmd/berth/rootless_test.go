@@ -40,35 +40,10 @@ func prepare(t *testing.T, u hostUser) {
 	setup(t, "--user", u.name)
 }
 
-const rootlessEnvfile = `
-defaults { image = "debian:bookworm" }
-box "db" {
-  network "back" { ip = "10.60.0.10/24" }
-}
-box "web" {
-  primary    = true
-  depends_on = ["db"]
-  resources {
-    cpus   = 1.5
-    memory = "300MiB"
-    pids   = 250
-  }
-  network "back" { ip = "10.60.0.11/24" }
-  forward "ssh" {
-    guest        = 22
-    host         = 22022
-    auto_correct = true
-  }
-  provisioner "shell" "mark" {
-    inline = "id -u >/root/provisioned"
-  }
-}
-`
-
 // A user who has never been root does all of a day's work.
 func TestRootless(t *testing.T) {
 	u := newHostUser(t, "a")
-	dir := u.project(t, "shop", rootlessEnvfile)
+	dir := u.project(t, "shop", fmt.Sprintf(workdayEnvfile, "debian:bookworm"))
 	if out, err := u.try(t, dir, "berth", "up"); err == nil || !strings.Contains(out, "sudo berth setup") {
 		t.Fatalf("up on a host that is not prepared: %v\n%s", err, out)
 	}

@@ -12,30 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// vmLimits is what the Envfile says of the box web, as the kernel has it.
+// vmLimits is what workdayEnvfile says of the box web, as the kernel has it.
 var vmLimits = map[string]string{"memory.max": "314572800", "cpu.max": "150000 100000", "pids.max": "250"}
-
-// vmEnvfile has the image left open.
-const vmEnvfile = `
-defaults { image = "%s" }
-box "db" {
-  network "back" { ip = "10.60.0.10/24" }
-}
-box "web" {
-  primary    = true
-  depends_on = ["db"]
-  resources {
-    cpus   = 1.5
-    memory = "300MiB"
-    pids   = 250
-  }
-  network "back" { ip = "10.60.0.11/24" }
-  forward "ssh" {
-    guest = 22
-    host  = 22022
-  }
-}
-`
 
 // TestFreshMachine is `make test-vm`: all that a user does with the package on a
 // machine where nothing was installed by hand, with one `sudo berth setup` and no
@@ -52,7 +30,7 @@ func TestFreshMachine(t *testing.T) {
 		w.says(t, "mkdir new shop no-sudo && cd new && berth init >/dev/null 2>&1 && berth validate >/dev/null 2>&1 && ls", "Envfile")
 		w.write(t, "no-sudo/sudo", sudoShim)
 		w.run(t, "chmod +x no-sudo/sudo")
-		w.write(t, "shop/Envfile", fmt.Sprintf(vmEnvfile, "debian:bookworm"))
+		w.write(t, "shop/Envfile", fmt.Sprintf(workdayEnvfile, "debian:bookworm"))
 	})
 	step(t, "berth doctor", func(t *testing.T) { t.Log(w.run(t, w.berth("doctor"))) })
 	step(t, "berth up, with the image", func(t *testing.T) { w.run(t, w.berth("up")) })
@@ -68,7 +46,7 @@ func TestFreshMachine(t *testing.T) {
 	root := w
 	root.bin = "sudo -n berth "
 	step(t, "boxes of root's: image and up", func(t *testing.T) {
-		root.write(t, "shop/Envfile", fmt.Sprintf(vmEnvfile, "local:db"))
+		root.write(t, "shop/Envfile", fmt.Sprintf(workdayEnvfile, "local:db"))
 		root.run(t, root.berth("image import ../db.box"))
 		root.run(t, root.berth("up"))
 	})
