@@ -73,7 +73,9 @@ func (e *Engine) keepRunning(ctx context.Context, t *target, o UpOptions, now pr
 	if err := e.enterable(t, now, t.record.Facts, t.record.Entered); err != nil {
 		return nil, err
 	}
-	defer e.tellWhile(ctx, t.voice)() // it may not have been possible when something changed
+	if !t.record.Entered || e.Home.Untold(e.Project.ID) { // an earlier command was killed, or could not
+		defer e.tellWhile(ctx, t.voice)()
+	}
 	if err := e.settleChanges(ctx, t, now); err != nil || t.record.Entered {
 		return nil, err
 	}

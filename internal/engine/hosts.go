@@ -131,6 +131,9 @@ func (e *Engine) tellAll(ctx context.Context) error {
 	if err != nil || e.alone(records) {
 		return err
 	}
+	if err := e.Home.SetUntold(e.Project.ID, true); err != nil {
+		return err
+	}
 	members := e.members(ctx, records)
 	errs := make([]error, len(members))
 	var wg sync.WaitGroup
@@ -147,7 +150,10 @@ func (e *Engine) tellAll(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return e.Home.SetUntold(e.Project.ID, false)
 }
 
 // alone reports whether nobody has to be told of anybody. A box that is left of

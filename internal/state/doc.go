@@ -5,6 +5,7 @@
 //
 //	projects/ID            the folder of a project
 //	projects/ID.lock       flock of whoever tells the project's boxes about each other
+//	projects/ID.untold     there while they are being told, and after that failed
 //	boxes/ID/box.json      the record of a box
 //	boxes/ID/lock          flock of whoever changes the box, and who that is
 //	boxes/ID/snapshots/    a record for each snapshot of the box

@@ -87,13 +87,35 @@ func (h *Home) ForgetProject(id string) error {
 	if err != nil || len(records) > 0 {
 		return err
 	}
-	for _, file := range []string{h.projectFile(id), h.projectFile(id) + ".lock"} {
+	for _, file := range []string{h.projectFile(id), h.untoldFile(id), h.projectFile(id) + ".lock"} {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 	return nil
 }
+
+// SetUntold notes whether some boxes of a project may not know where the others
+// are: as long as they are being told, and after that failed. The project's lock
+// must be held.
+func (h *Home) SetUntold(id string, untold bool) error {
+	if !untold {
+		err := os.Remove(h.untoldFile(id))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	return os.WriteFile(h.untoldFile(id), nil, 0o600)
+}
+
+// Untold reports what SetUntold has noted last.
+func (h *Home) Untold(id string) bool {
+	_, err := os.Lstat(h.untoldFile(id))
+	return err == nil
+}
+
+func (h *Home) untoldFile(id string) string { return h.projectFile(id) + ".untold" }
 
 func (h *Home) projectFile(id string) string { return filepath.Join(h.dir, "projects", id) }
 
