@@ -13,12 +13,13 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/berth-dev/berth/config"
+	"github.com/berth-dev/berth/internal/state"
 	"github.com/berth-dev/berth/provider"
 )
 
 // protected are the files at the top of a folder that Berth reads or writes as
 // the user: whoever writes them says what the host does.
-var protected = []string{config.FileName, config.LocalFileName, "Envfile.lock", ".berth"}
+var protected = []string{config.FileName, config.LocalFileName, state.LockFileName, ".berth"}
 
 // secrets are the folders in a home that are never given to a box: keys, and
 // settings that say what programs the host runs.
