@@ -1,7 +1,6 @@
 package lxc
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -37,24 +36,6 @@ func (s store) joinNetworks(r *record, spec provider.Spec) (release func(), err 
 	}
 	r.NICs = nics
 	return release, nil
-}
-
-// conflict is what keeps a network from being as the Envfile says.
-type conflict string
-
-func (c conflict) Error() string { return string(c) }
-
-func conflictf(format string, args ...any) error { return conflict(fmt.Sprintf(format, args...)) }
-
-// ofNetwork says of which network an error is, and blames a conflict on the
-// Envfile's line, where it can be ended.
-func ofNetwork(name, id string, err error) error {
-	err = fmt.Errorf("network %q of box %s: %w", name, id, err)
-	var c conflict
-	if errors.As(err, &c) {
-		return &provider.ArgError{Arg: "box.network." + name, Err: err}
-	}
-	return err
 }
 
 // join finds subnet and address and makes the bridge.
