@@ -68,7 +68,7 @@ func (p *lxcProvider) keep(ctx context.Context, r record, key string, pid int, r
 		return err
 	}
 	defer l.close()
-	k := &keeper{ctx: ctx, attrs: p.overlayAttrs(), beneath: p.store.loadKept(r), links: map[linkKey]string{}}
+	k := &keeper{ctx: ctx, attrs: p.overlayAttrs(), beneath: p.store.loadKept(r)}
 	now, err := p.lookTwice(ctx, k, r, l, pid, report)
 	if err != nil {
 		return err

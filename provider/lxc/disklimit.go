@@ -139,7 +139,7 @@ func (p *lxcProvider) copyUpper(ctx context.Context, from, to own) error {
 		return err
 	}
 	defer out.Close()
-	k := &keeper{ctx: ctx, attrs: p.overlayAttrs(), final: true, whole: true, links: map[linkKey]string{}}
+	k := &keeper{ctx: ctx, attrs: p.overlayAttrs(), final: true, whole: true}
 	_, err = k.look(from.upper(), int(out.Fd()), nil)
 	return err
 }

@@ -25,19 +25,13 @@ type keeper struct {
 	beneath kept // what the layers beneath have already
 	// cutoff is the time from which on the first look's word is not taken.
 	cutoff  int64
-	final   bool // the box stands still
-	whole   bool // what makes the box itself is copied too
-	links   map[linkKey]string
-	size    int64  // bytes copied
-	noClone bool   // the filesystem has no reflinks
-	attrs   string // begins the names of overlayfs's attributes
+	final   bool      // the box stands still
+	whole   bool      // what makes the box itself is copied too
+	links   hardLinks // of this look
+	size    int64     // bytes copied
+	noClone bool      // the filesystem has no reflinks
+	attrs   string    // begins the names of overlayfs's attributes
 	buf     []byte
-}
-
-// linkKey is a file with several names.
-type linkKey struct {
-	ino   uint64
-	ctime int64
 }
 
 // clockGrain is more than a file's time can be behind the clock: the kernel's
@@ -61,8 +55,16 @@ func (k *keeper) look(upper string, out int, before *node) (*node, error) {
 	}
 	top := nodeOf(&st)
 	o := &outDir{fd: out}
+	// Names of an earlier look say nothing: the folder that one was in can have
+	// been moved, and another file have come to its place.
+	k.links = newHardLinks()
 	if err := k.folder(u, o, k.beneath.Top, before, top); err != nil {
 		return nil, err
+	}
+	if k.final {
+		if err := k.joinNames(u, o); err != nil {
+			return nil, err
+		}
 	}
 	return top, k.attributes(u, o, &st)
 }
@@ -142,6 +144,9 @@ func (k *keeper) entry(u int, name string, o *outDir, beneath, before, parent *n
 	parent.Kids[name] = n
 	if n.Mode == unix.S_IFDIR {
 		return k.subfolder(u, name, &st, o, beneath, before, n)
+	}
+	if !n.White {
+		k.links.seen(&st, joinPath(o.path, name))
 	}
 	if before.is(n) && (n.White || n.Ctime < k.cutoff) {
 		return nil // the earlier look has seen to it

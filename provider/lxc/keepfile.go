@@ -23,12 +23,8 @@ func (k *keeper) copy(u int, name string, st *unix.Stat_t, o *outDir) error {
 	if err := o.make(); err != nil {
 		return err
 	}
-	key := linkKey{st.Ino, unix.TimespecToNsec(st.Ctim)}
-	if to, ok := k.links[key]; ok && st.Nlink > 1 {
-		err := unix.Linkat(k.top(o), to, o.fd, name, 0)
-		if !errors.Is(err, unix.ENOENT) { // else that name is gone by now
-			return err
-		}
+	if done, err := k.linkTo(o, name, st); done || err != nil {
+		return err
 	}
 	var err error
 	switch st.Mode & unix.S_IFMT {
@@ -49,17 +45,9 @@ func (k *keeper) copy(u int, name string, st *unix.Stat_t, o *outDir) error {
 	}
 	k.size += st.Blocks * 512
 	if st.Nlink > 1 {
-		k.links[key] = joinPath(o.path, name)
+		k.links.copied[linkKeyOf(st)] = joinPath(o.path, name)
 	}
 	return nil
-}
-
-// top returns the layer's top folder.
-func (k *keeper) top(o *outDir) int {
-	for o.parent != nil {
-		o = o.parent
-	}
-	return o.fd
 }
 
 func (k *keeper) copyLink(u int, name string, o *outDir) error {

@@ -24,6 +24,14 @@ func (o *outDir) in(name string, opaque bool) *outDir {
 	return &outDir{parent: o, name: name, path: joinPath(o.path, name), fd: -1, opaque: opaque, covered: opaque || o.covered}
 }
 
+// top returns the layer's top folder.
+func (o *outDir) top() *outDir {
+	for o.parent != nil {
+		o = o.parent
+	}
+	return o
+}
+
 func joinPath(dir, name string) string {
 	if dir == "" {
 		return name

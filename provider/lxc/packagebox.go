@@ -40,7 +40,7 @@ func (p *lxcProvider) packageBox(ctx context.Context, r record, pid int, file st
 		return err
 	}
 	defer l.close() // which removes it
-	k := &keeper{ctx: ctx, attrs: p.overlayAttrs(), beneath: kept{Layers: r.Layers}, links: map[linkKey]string{}}
+	k := &keeper{ctx: ctx, attrs: p.overlayAttrs(), beneath: kept{Layers: r.Layers}}
 	if _, err := p.lookTwice(ctx, k, r, l, pid, report); err != nil {
 		return err
 	}

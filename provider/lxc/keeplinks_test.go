@@ -1,0 +1,139 @@
+package lxc
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/internal/testenv"
+)
+
+// Names of one file stay names of one file in a box that is made from a
+// checkpoint, and no other file takes their place, whatever was moved since the
+// checkpoint before, or while this one was being made.
+func TestKeepLinks(t *testing.T) {
+	testenv.NeedRoot(t)
+	const two = "mkdir -p a/in b; echo one >a/in/x; ln a/in/x b/y"
+	for _, row := range []struct{ name, first, then, meanwhile string }{
+		{"nothing", two, ":", ":"},
+		{"a folder moves", two, "mv a c", ":"},
+		{"a folder moves, and its name comes before", two, "mv b 0", ":"},
+		{"a folder moves to the top of all", "mkdir a; echo one >a/x; ln a/x y", "mv a c", ":"},
+		{"both move", two, "mv a c; mv b d", ":"},
+		{"a folder moves meanwhile", two, ":", "mv a c"},
+		{"a folder moves meanwhile, and another takes its place", two, ":", "mv a c; mkdir -p a/in; echo other >a/in/x"},
+		{"a new folder moves meanwhile, and another takes its place", ":", two, "mv b c; mkdir b; echo other >b/y"},
+		{"a new folder moves meanwhile, and a link takes its place", ":", two, "mv b c; ln -s a/in b"},
+		{"a folder moves twice", two, "mv a c", "mv c a"},
+		{"one name goes", two, "mv a c", "rm b/y"},
+		{"one name comes", two, "mv a c", "ln c/in/x z"},
+		{"three names in three folders", two + "; mkdir c; ln b/y c/z", "mv b d", "mv c e"},
+		{"a pipe", "mkdir a b; mkfifo a/p; ln a/p b/q", "mv a c", ":"},
+		{"a link", "mkdir a b; ln -s nowhere a/l; ln a/l b/m", "mv a c", ":"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := t.TempDir()
+			p := &lxcProvider{mode: rootMode{}}
+			upper := filepath.Join(dir, "upper")
+			beneath := keepTree(t, p, kept{}, upper, filepath.Join(dir, "layer1"), row.first, ":")
+			keepTree(t, p, beneath, upper, filepath.Join(dir, "layer2"), row.then, row.meanwhile)
+			var got []string
+			err := p.inMerged([]string{filepath.Join(dir, "layer2"), filepath.Join(dir, "layer1")}, func(root string) (err error) {
+				got, err = treeOf(root)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := treeOf(upper)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("the files differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// keepTree changes a box's upper folder before and between two looks at it, which
+// write a layer of what the layer beneath has not.
+func keepTree(t *testing.T, p *lxcProvider, beneath kept, upper, layer, before, between string) kept {
+	t.Helper()
+	k := &keeper{ctx: t.Context(), attrs: p.overlayAttrs(), beneath: beneath}
+	out := mustOpenDir(t, layer)
+	mustOpenDir(t, upper)
+	run := func(script string) {
+		if out, err := exec.CommandContext(t.Context(), "sh", "-ec", "cd $0; "+script, upper).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", script, err, out)
+		}
+		time.Sleep(2 * clockGrain) // so that the next look takes the word of this one
+	}
+	run(before)
+	k.cutoff = time.Now().Add(-clockGrain).UnixNano()
+	seen, err := k.look(upper, int(out.Fd()), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(between)
+	k.final = true
+	now, err := k.look(upper, int(out.Fd()), seen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept{Cutoff: k.cutoff, Top: now}
+}
+
+func mustOpenDir(t *testing.T, dir string) *os.File {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// treeOf lists what is in a folder: when it was changed, what it holds, and the
+// first of its names.
+func treeOf(dir string) (tree []string, err error) {
+	first := map[uint64]string{}
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		var st unix.Stat_t
+		if err := unix.Lstat(path, &st); err != nil {
+			return err
+		}
+		name := strings.TrimPrefix(path, dir)
+		line := fmt.Sprintf("%s %o mtime=%d", name, st.Mode, unix.TimespecToNsec(st.Mtim))
+		if !d.IsDir() {
+			if first[st.Ino] == "" {
+				first[st.Ino] = name
+			}
+			line += fmt.Sprintf(" links=%d as=%s", st.Nlink, first[st.Ino])
+		}
+		if d.Type().IsRegular() {
+			content, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			line += " " + string(content)
+		}
+		tree = append(tree, line)
+		return nil
+	})
+	return tree, err
+}
