@@ -176,6 +176,7 @@ func (w workday) attacked(t *testing.T, data string) {
 
 // rebooted looks whether what setup has made came back by itself.
 func (w workday) rebooted(t *testing.T) {
+	w.says(t, "sudo journalctl -b --no-pager | grep 'ordering cycle' || echo none", "none")
 	w.says(t, "systemctl is-active berth-network.service", "active")
 	w.says(t, "cat /sys/class/net/berthu$(id -u)/operstate >/dev/null && cat /proc/sys/net/ipv4/ip_forward", "1")
 	t.Log(w.run(t, w.berth("doctor")))
