@@ -45,10 +45,18 @@ func (e *Engine) Dial(ctx context.Context, a Access) (*guest.Client, error) {
 		return nil, err
 	}
 	client, err := guest.Dial(ctx, guestTarget(a.Record, a.Keys))
+	if err == nil {
+		e.Heal(ctx, a)
+	}
 	if err == nil || ctx.Err() != nil {
 		return client, err
 	}
 	return nil, e.Explain(ctx, a, err)
+}
+
+// Heal starts the forwarder of a box that answers again, should it have died.
+func (e *Engine) Heal(ctx context.Context, a Access) {
+	e.heal(ctx, &Existing{record: a.Record, box: e.Envfile.Box(a.Record.Name), voice: e.UI.Box(a.Record.Name)})
 }
 
 // Awake returns an error when the box is suspended: it would take a connection

@@ -6,7 +6,38 @@ import (
 	"slices"
 
 	"github.com/berth-dev/berth/internal/forward"
+	"github.com/berth-dev/berth/internal/state"
+	"github.com/berth-dev/berth/provider"
 )
+
+// heal starts the forwarders of running boxes again that have died. Any command
+// that has to do with a box does so; what keeps one from it is told, and is no
+// failure of the command. A box that another command is changing is left to that.
+// It reports whether it has started any.
+func (e *Engine) heal(ctx context.Context, boxes ...*Existing) (healed bool) {
+	for _, x := range boxes {
+		dir := forward.Dir(e.Home.BoxDir(x.record.ID))
+		if died, err := dir.Died(); err != nil || !died { // berth port says what is wrong with its files
+			continue
+		}
+		running := false
+		err := e.exclusive(ctx, x, func(_ provider.Provider, now provider.Box) error {
+			if running = now.State == provider.Running && x.record.Made; !running {
+				return nil
+			}
+			return e.healForwards(ctx, x)
+		})
+		var locked *state.LockedError
+		switch {
+		case errors.As(err, &locked) || ctx.Err() != nil:
+		case err != nil:
+			x.voice.Warn("its forwards are down, and could not be started again: %v", err)
+		default:
+			healed = healed || running
+		}
+	}
+	return healed
+}
 
 // healForwards starts the forwarder of a running box again if it has died, with
 // what is on record: the Envfile may say something else by now, which is for up.
@@ -20,6 +51,7 @@ func (e *Engine) healForwards(ctx context.Context, x *Existing) error {
 	if alive, err := dir.Alive(); err != nil || alive {
 		return err
 	}
+	x.voice.Say("its forwarder has died: starting it again")
 	f := &forwards{dir: dir, rules: plan.Rules, auto: plan.Auto, before: plan, sockets: map[string]*forward.Socket{}}
 	defer f.close()
 	if err := dir.Ended(plan.Halted); err != nil {
@@ -53,12 +85,13 @@ type PortsOf struct {
 }
 
 // Ports returns the forwards of boxes, of all that exist without names. It asks
-// nobody and takes no lock.
-func (e *Engine) Ports(names []string) ([]PortsOf, error) {
+// nobody and takes no lock, unless a forwarder has died.
+func (e *Engine) Ports(ctx context.Context, names []string) ([]PortsOf, error) {
 	boxes, err := e.Existing(names)
 	if err != nil {
 		return nil, err
 	}
+	e.heal(ctx, boxes...)
 	var all []PortsOf
 	var errs []error
 	for _, x := range slices.Backward(boxes) { // as they came up

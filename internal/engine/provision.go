@@ -34,6 +34,7 @@ func (e *Engine) provision(ctx context.Context, t *target, o ProvisionOptions) e
 	if t.record == nil {
 		return ErrNotCreated
 	}
+	e.heal(ctx, &Existing{record: t.record, box: t.box, voice: t.voice})
 	unlock, err := e.lock(t)
 	if err != nil {
 		return err

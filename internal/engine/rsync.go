@@ -128,6 +128,7 @@ func (c *copier) copy(ctx context.Context) error {
 		said := strings.ReplaceAll(stderr.String(), fdPath(sourceFD), c.engine.folderPath(c.folder.Source))
 		return c.engine.explainRsync(ctx, access, err, said)
 	}
+	c.engine.Heal(ctx, access)
 	return nil
 }
 

@@ -33,7 +33,7 @@ type Status struct {
 }
 
 // Status returns how boxes are, in the Envfile's order, then those with records
-// that it does not declare. It takes no lock.
+// that it does not declare. It takes no lock, unless a forwarder has died.
 func (e *Engine) Status(ctx context.Context, names []string) ([]Status, error) {
 	records, wanted, err := e.known(names)
 	if err != nil {
@@ -90,8 +90,14 @@ func (e *Engine) inspect(ctx context.Context, x *Existing, s *Status) {
 	if s.Problem == "" {
 		s.Problem = e.unfinished(x)
 	}
-	if s.Problem == "" && s.State == provider.Running && s.Ports.State == forward.Down && len(s.Ports.Ports) > 0 {
-		s.Problem = "its forwards are down: berth up heals them"
+	if s.State != provider.Running {
+		return
+	}
+	if e.heal(ctx, x) {
+		s.Ports, _ = e.portsOf(x)
+	}
+	if s.Problem == "" && s.Ports.State == forward.Down && len(s.Ports.Ports) > 0 {
+		s.Problem = "its forwards are down"
 	}
 }
 

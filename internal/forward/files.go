@@ -115,6 +115,16 @@ func (d Dir) Ports() ([]Port, State, error) {
 	return l.Ports, Down, nil
 }
 
+// Died reports whether a forwarder is to live, as far as is recorded, and does not.
+func (d Dir) Died() (bool, error) {
+	plan, err := d.LoadPlan()
+	if err != nil || plan.Empty() || plan.Halted {
+		return false, err
+	}
+	alive, err := d.Alive()
+	return !alive && err == nil, err
+}
+
 // Ended notes that the forwarder has ended, after Stop, and whether its box was
 // halted.
 func (d Dir) Ended(halted bool) error {

@@ -29,7 +29,7 @@ func portCommand(d *deps) *cli.Command {
 			if guest != "" && c.Bool("json") {
 				return &usageError{text: "with a port this writes an address and nothing else: leave out the port, or --json"}
 			}
-			all, err := e.Ports(names)
+			all, err := e.Ports(c.Context, names)
 			switch {
 			case err != nil:
 				return err
@@ -79,7 +79,7 @@ func portState(b engine.PortsOf, p forward.Port) string {
 	case b.State == forward.Halted:
 		return "the box is halted"
 	case b.State == forward.Down:
-		return "down: berth up heals it"
+		return "down"
 	case p.Problem != "":
 		return "down: " + p.Problem
 	case b.State == forward.Waiting:

@@ -89,6 +89,7 @@ func (d *deps) enter(ctx context.Context, e *engine.Engine, a engine.Access, ext
 		return e.Explain(ctx, a, fmt.Errorf("box %q does not answer: %w", a.Record.Name, err))
 	}
 	conn.Close()
+	e.Heal(ctx, a)
 	argv := []string{"ssh"}
 	for _, o := range a.SSHOptions() {
 		argv = append(argv, "-o", o.Key+"="+o.Quoted())
