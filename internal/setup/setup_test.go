@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/berth-dev/berth/provider/lxc/subid"
 )
 
 // fakeHost is a host whose files are in a folder, and which only notes what it is
@@ -177,13 +179,22 @@ func TestLines(t *testing.T) {
 
 func TestFreeRange(t *testing.T) {
 	for text, want := range map[string]uint64{
-		"":                       100000,
-		"a:1000:500\n":           100000,
-		"a:100000:65536":         165536,
-		"a:500000:1\nb:x:1\nc\n": 500001,
+		"":                                      100000,
+		"a:1000:500\n":                          100000,
+		"a:100000:65536":                        165536,
+		"a:500000:1\nb:x:1\nc\n":                100000,
+		"b:165536:65536\na:100000:65536\n":      231072, // not in their order
+		"a:100000:65536\nb:400000:65536\n":      165536, // a gap
+		"a:100000:65536\nb:231071:65536\n":      296607, // a gap that lacks one
+		"a:90000:10001\nb:100000:500000000\n":   500100000,
+		"root:1000000:1000000000\na:1:300000\n": 300001,
 	} {
-		if got := freeRange(text); got != want {
-			t.Errorf("freeRange(%q) = %d, want %d", text, got, want)
+		if got, err := freeRange(subid.Parse(strings.NewReader(text))); got != want || err != nil {
+			t.Errorf("freeRange(%q) = %d, %v, want %d", text, got, err, want)
 		}
+	}
+	_, err := freeRange([]subid.Range{{Owner: "lxd", First: 100000, Count: 1 << 31}})
+	if err == nil || !strings.Contains(err.Error(), "no 65536 ids in a row are free") {
+		t.Errorf("where all are given: %v", err)
 	}
 }

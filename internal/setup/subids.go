@@ -1,16 +1,15 @@
 package setup
 
 import (
-	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"strconv"
-	"strings"
+	"slices"
 
 	"github.com/berth-dev/berth/provider/lxc"
+	"github.com/berth-dev/berth/provider/lxc/subid"
 )
 
 // subIDs sees to the ranges of ids that the user's boxes have (subuid(5)).
@@ -21,8 +20,8 @@ const rangeSize = 65536
 
 // kinds are users and groups: the file, and usermod's options.
 var kinds = []struct{ file, add, del string }{
-	{"/etc/subuid", "--add-subuids", "--del-subuids"},
-	{"/etc/subgid", "--add-subgids", "--del-subgids"},
+	{subid.Users, "--add-subuids", "--del-subuids"},
+	{subid.Groups, "--add-subgids", "--del-subgids"},
 }
 
 func (s subIDs) missing() ([]change, error) {
@@ -31,11 +30,14 @@ func (s subIDs) missing() ([]change, error) {
 		if _, err := lxc.UserRange(s.h.path(k.file), s.h.user.name, s.h.user.uid); err == nil {
 			continue
 		}
-		text, err := os.ReadFile(s.h.path(k.file))
+		given, err := subid.Load(s.h.path(k.file))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		first := freeRange(string(text))
+		first, err := freeRange(given)
+		if err != nil {
+			return nil, fmt.Errorf("find ids for %s in %s: %w", s.h.user.name, k.file, err)
+		}
 		span := fmt.Sprintf("%d-%d", first, first+rangeSize-1)
 		all = append(all, change{fmt.Sprintf("give %s the ids %s, in %s", s.h.user.name, span, k.file), func(ctx context.Context) error {
 			*s.noted(i) = span
@@ -75,21 +77,24 @@ func (s subIDs) undo() ([]change, error) {
 	return all, nil
 }
 
-// freeRange returns the first id after all ranges that a file gives away, and not
-// below where useradd begins (login.defs(5), SUB_UID_MIN).
-func freeRange(text string) uint64 {
-	const first = 100_000
-	free := uint64(first)
-	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
-		fields := strings.Split(lines.Text(), ":")
-		if len(fields) != 3 {
-			continue
-		}
-		begin, err1 := strconv.ParseUint(fields[1], 10, 32)
-		count, err2 := strconv.ParseUint(fields[2], 10, 32)
-		if err1 == nil && err2 == nil {
-			free = max(free, begin+count)
+// Where useradd looks for ids of its own accord (login.defs(5), SUB_UID_MIN and
+// SUB_UID_MAX).
+const (
+	firstSubID = 100_000
+	lastSubID  = 600_100_000
+)
+
+// freeRange returns the first id of a range that nobody has been given.
+func freeRange(given []subid.Range) (uint64, error) {
+	given = slices.SortedFunc(slices.Values(given), func(a, b subid.Range) int { return cmp.Compare(a.First, b.First) })
+	free := subid.Range{First: firstSubID, Count: rangeSize}
+	for _, r := range given {
+		if r.Overlaps(free) {
+			free.First = r.First + r.Count
 		}
 	}
-	return free
+	if free.First+free.Count-1 > lastSubID {
+		return 0, fmt.Errorf("no %d ids in a row are free between %d and %d", rangeSize, firstSubID, lastSubID)
+	}
+	return free.First, nil
 }

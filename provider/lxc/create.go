@@ -1,19 +1,16 @@
 package lxc
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"os"
 	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/subid"
 )
 
 // idForm keeps ids usable as names of folders, containers and cgroups. (Lengths
@@ -152,12 +149,9 @@ const (
 	lastIDBase  = 0x6FFE0000 // 1,878,917,120
 )
 
-// idSpan is a range of ids in use.
-type idSpan struct{ first, count uint64 }
-
 // freeIDRange picks a range that no box and no other owner has. Data folders
 // begin at places of their own, so that the boxes of two hardly ever meet.
-func freeIDRange(root string, boxes []record, others []idSpan) (uint32, error) {
+func freeIDRange(root string, boxes []record, others []subid.Range) (uint32, error) {
 	const slots = (lastIDBase - firstIDBase) / idRange
 	h := fnv.New32a()
 	h.Write([]byte(root))
@@ -165,9 +159,7 @@ func freeIDRange(root string, boxes []record, others []idSpan) (uint32, error) {
 	for i := range uint32(slots) {
 		base := firstIDBase + (start+i)%slots*idRange
 		used := slices.ContainsFunc(boxes, func(r record) bool { return r.IDBase == base }) ||
-			slices.ContainsFunc(others, func(o idSpan) bool {
-				return uint64(base) < o.first+o.count && o.first < uint64(base)+idRange
-			})
+			slices.ContainsFunc(others, subid.Range{First: uint64(base), Count: idRange}.Overlaps)
 		if !used {
 			return base, nil
 		}
@@ -176,25 +168,13 @@ func freeIDRange(root string, boxes []record, others []idSpan) (uint32, error) {
 }
 
 // subIDs returns the ranges that the host has given to others (subuid(5)).
-func subIDs() []idSpan {
-	var spans []idSpan
-	for _, path := range []string{"/etc/subuid", "/etc/subgid"} {
-		f, err := os.Open(path)
-		if err != nil {
-			continue // it need not exist
+func subIDs() []subid.Range {
+	var all []subid.Range
+	for _, path := range []string{subid.Users, subid.Groups} {
+		ranges, err := subid.Load(path)
+		if err == nil { // it need not exist
+			all = append(all, ranges...)
 		}
-		for lines := bufio.NewScanner(f); lines.Scan(); {
-			fields := strings.Split(lines.Text(), ":")
-			if len(fields) != 3 {
-				continue
-			}
-			first, err1 := strconv.ParseUint(fields[1], 10, 32)
-			count, err2 := strconv.ParseUint(fields[2], 10, 32)
-			if err1 == nil && err2 == nil {
-				spans = append(spans, idSpan{first, count})
-			}
-		}
-		f.Close()
 	}
-	return spans
+	return all
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/subid"
 )
 
 func TestChooseSubnet(t *testing.T) {
@@ -78,11 +79,11 @@ func TestFreeIDRange(t *testing.T) {
 		t.Errorf("a box's range was given again: %d, %v", second, err)
 	}
 	// A neighbour that reaches one id into the range.
-	third, err := freeIDRange("/a", nil, []idSpan{{uint64(first) - 10, 11}})
+	third, err := freeIDRange("/a", nil, []subid.Range{{First: uint64(first) - 10, Count: 11}})
 	if err != nil || third == first {
 		t.Errorf("a range of /etc/subuid was given: %d, %v", third, err)
 	}
-	if _, err := freeIDRange("/a", nil, []idSpan{{0, 1 << 32}}); err == nil {
+	if _, err := freeIDRange("/a", nil, []subid.Range{{First: 0, Count: 1 << 32}}); err == nil {
 		t.Error("a range was found where all are taken")
 	}
 }

@@ -1,19 +1,17 @@
 package lxc
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/user"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"github.com/berth-dev/berth/provider/lxc/hostcheck"
+	"github.com/berth-dev/berth/provider/lxc/subid"
 )
 
 // keptID is the id in a user's boxes that is the user itself on the host: the
@@ -42,46 +40,31 @@ func ownIDs() (userIDs, error) {
 		name = u.Username
 	}
 	var err error
-	if ids.subUID, err = subRange("/etc/subuid", name, ids.uid); err != nil {
+	if ids.subUID, err = subRange(subid.Users, name, ids.uid); err != nil {
 		return ids, err
 	}
-	ids.subGID, err = subRange("/etc/subgid", name, ids.uid)
+	ids.subGID, err = subRange(subid.Groups, name, ids.uid)
 	return ids, err
 }
 
 // subRange returns the first id of the user's first range that is long enough.
 func subRange(path, name string, uid uint32) (uint32, error) {
-	f, err := os.Open(path)
+	all, err := subid.Load(path)
 	if err != nil {
 		return 0, fmt.Errorf("read which ids your boxes may have: %w%s", err, fixSetup)
 	}
-	defer f.Close()
-	first, ok := findRange(f, name, uid)
-	if !ok {
-		return 0, fmt.Errorf("%s gives user %s no range of %d ids, which boxes need%s", path, name, neededIDs, fixSetup)
+	for _, r := range subid.Of(all, name, int(uid)) {
+		if r.Count >= neededIDs {
+			return uint32(r.First), nil
+		}
 	}
-	return first, nil
+	return 0, fmt.Errorf("%s gives user %s no range of %d ids, which boxes need%s", path, name, neededIDs, fixSetup)
 }
 
 // UserRange returns the first of the ids that a file like /etc/subuid gives a user
 // for boxes.
 func UserRange(path, name string, uid int) (first uint32, err error) {
 	return subRange(path, name, uint32(uid))
-}
-
-func findRange(r io.Reader, name string, uid uint32) (first uint32, ok bool) {
-	for lines := bufio.NewScanner(r); lines.Scan(); {
-		fields := strings.Split(strings.TrimSpace(lines.Text()), ":")
-		if len(fields) != 3 || fields[0] != name && fields[0] != strconv.Itoa(int(uid)) {
-			continue
-		}
-		first, err1 := strconv.ParseUint(fields[1], 10, 32)
-		count, err2 := strconv.ParseUint(fields[2], 10, 32)
-		if err1 == nil && err2 == nil && count >= neededIDs {
-			return uint32(first), true
-		}
-	}
-	return 0, false
 }
 
 // keepMap maps a box's ids to the host's: all to a range, but one to the user.

@@ -1,28 +1,25 @@
 package lxc
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestFindRange(t *testing.T) {
-	const text = "bert:100000:65536\nanna:165536:1000\n1234:200000:65535\nanna:300000:65536\n"
-	for _, c := range []struct {
-		name string
-		uid  uint32
-		want uint32
-		ok   bool
-	}{
-		{"bert", 1, 100000, true},
-		{"anna", 1, 300000, true},    // the first is too short
-		{"anna", 1234, 200000, true}, // by number
-		{"carl", 7, 0, false},
-	} {
-		if got, ok := findRange(strings.NewReader(text), c.name, c.uid); got != c.want || ok != c.ok {
-			t.Errorf("%s (%d): %d, %v", c.name, c.uid, got, ok)
-		}
+func TestUserRange(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "subuid")
+	if err := os.WriteFile(path, []byte("anna:165536:65534\nanna:300000:65535\nanna:400000:65536\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := UserRange(path, "anna", 1); got != 300000 || err != nil { // the first is too short
+		t.Errorf("got %d, %v", got, err)
+	}
+	_, err := UserRange(path, "carl", 7)
+	if err == nil || !strings.Contains(err.Error(), path+" gives user carl no range of 65535 ids") || !strings.Contains(err.Error(), "sudo berth setup") {
+		t.Errorf("a user without ids: %v", err)
 	}
 }
 

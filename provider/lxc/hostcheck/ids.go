@@ -4,14 +4,15 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"strconv"
 	"strings"
+
+	"github.com/berth-dev/berth/provider/lxc/subid"
 )
 
 var idChecks = []Check{
 	{Code: "BRT-USR-01", Chain: "mode", Name: "whose", Try: mode},
-	{Code: "BRT-USR-02", Chain: "ids", Name: "user ids", For: rootless, Try: subIDs("/etc/subuid")},
-	{Code: "BRT-USR-03", Chain: "ids", Name: "group ids", For: rootless, Try: subIDs("/etc/subgid")},
+	{Code: "BRT-USR-02", Chain: "ids", Name: "user ids", For: rootless, Try: subIDs(subid.Users)},
+	{Code: "BRT-USR-03", Chain: "ids", Name: "group ids", For: rootless, Try: subIDs(subid.Groups)},
 	{Code: "BRT-USR-04", Chain: "ids", Name: "newuidmap", For: rootless, Try: idTool("newuidmap")},
 	{Code: "BRT-USR-05", Chain: "ids", Name: "newgidmap", For: rootless, Try: idTool("newgidmap")},
 	{Code: "BRT-USR-06", Chain: "setup", Name: "prepared", For: rootless, First: true, Try: prepared},
@@ -54,14 +55,8 @@ const idRange = 65535
 func subIDs(file string) func(context.Context, Env) Result {
 	return func(_ context.Context, e Env) Result {
 		largest := uint64(0)
-		for line := range strings.Lines(e.text(file)) {
-			fields := strings.Split(strings.TrimSpace(line), ":")
-			if len(fields) != 3 || fields[0] != e.User && fields[0] != strconv.Itoa(e.UID) {
-				continue
-			}
-			if n, err := strconv.ParseUint(fields[2], 10, 32); err == nil {
-				largest = max(largest, n)
-			}
+		for _, r := range subid.Of(subid.Parse(strings.NewReader(e.text(file))), e.User, e.UID) {
+			largest = max(largest, r.Count)
 		}
 		if largest < idRange {
 			return broken(fmt.Sprintf("%s gives %s %d ids in a row", file, e.User, largest),
