@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/layer"
 )
 
 // maxLayers bounds the layers of a checkpoint; overlayfs takes 500. Each layer
@@ -61,6 +62,27 @@ func (p *lxcProvider) keepable(ctx context.Context, id string) (r record, pid in
 	return r, pid, nil
 }
 
+// boxWriter returns what writes a box's files into a layer: without what makes
+// the box itself, and what Berth has written into files of the user's.
+func (p *lxcProvider) boxWriter() *layer.Writer {
+	edit := map[string]func(string) string{}
+	for _, name := range shared {
+		edit[name] = func(text string) string {
+			text, _ = replaceBlock(text, "")
+			return text
+		}
+	}
+	return &layer.Writer{Attrs: p.overlayAttrs(), Skip: isPersonal, Edit: edit}
+}
+
+// overlayAttrs begins the names of overlayfs's attributes in what the boxes have.
+func (p *lxcProvider) overlayAttrs() string {
+	if _, root := p.mode.(rootMode); root {
+		return layer.RootAttrs
+	}
+	return layer.UserAttrs
+}
+
 // keep makes the checkpoint. pid is the first process of a box that runs, else 0.
 func (p *lxcProvider) keep(ctx context.Context, r record, key string, pid int, report provider.Report) error {
 	l, err := p.store.newLayer()
@@ -68,31 +90,29 @@ func (p *lxcProvider) keep(ctx context.Context, r record, key string, pid int, r
 		return err
 	}
 	defer l.close()
-	k := &keeper{ctx: ctx, attrs: p.overlayAttrs(), beneath: p.store.loadKept(r)}
-	now, err := p.lookTwice(ctx, k, r, l, pid, report)
+	beneath := p.store.loadKept(r)
+	w := p.boxWriter()
+	w.Beneath, w.BeneathCutoff = beneath.Top, beneath.Cutoff
+	now, err := p.lookTwice(ctx, w, r, l, pid, report)
 	if err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := p.store.finishLayer(ctx, l, k.size); err != nil {
+	if err := p.store.finishLayer(ctx, l, w.Size); err != nil {
 		return err
 	}
-	c := checkpoint{Key: key, Image: r.Image, Layers: append([]string{l.name}, k.beneath.Layers...), Created: time.Now().UTC()}
+	c := checkpoint{Key: key, Image: r.Image, Layers: append([]string{l.name}, beneath.Layers...), Created: time.Now().UTC()}
 	if err := p.store.saveCheckpoint(c); err != nil {
 		return err
 	}
-	return p.store.saveKept(r.ID, kept{Layers: c.Layers, Cutoff: k.cutoff, Top: now})
+	return p.store.saveKept(r.ID, kept{Layers: c.Layers, Cutoff: w.Cutoff, Top: now})
 }
 
 // lookTwice copies what the box has: while it runs and then what has changed
 // since while it stands still; at once if it does not run.
-//
-// The box's files are written to the disk first. That makes the kernel notice,
-// and stamp, the next write through a mapping (mmap(2)), which goes unseen as
-// long as the page is dirty.
-func (p *lxcProvider) lookTwice(ctx context.Context, k *keeper, r record, l *layerDir, pid int, report provider.Report) (*node, error) {
+func (p *lxcProvider) lookTwice(ctx context.Context, w *layer.Writer, r record, l *layerDir, pid int, report provider.Report) (*layer.Node, error) {
 	disk, err := openOwn(p.store.file(r.ID, "disk"))
 	if err != nil {
 		return nil, err
@@ -100,15 +120,14 @@ func (p *lxcProvider) lookTwice(ctx context.Context, k *keeper, r record, l *lay
 	defer disk.close()
 	upper := disk.upper()
 	begin := time.Now()
-	k.cutoff = begin.Add(-clockGrain).UnixNano()
+	w.Cutoff = layer.CutoffAt(begin)
 	if pid == 0 {
-		k.final = true
-		return k.look(upper, l.fd(), nil)
+		return w.Look(ctx, upper, l.fd(), nil, true)
 	}
 	if err := syncTree(upper); err != nil {
 		return nil, err
 	}
-	before, err := k.look(upper, l.fd(), nil)
+	before, err := w.Look(ctx, upper, l.fd(), nil, false)
 	if err != nil {
 		return nil, err
 	}
@@ -116,8 +135,7 @@ func (p *lxcProvider) lookTwice(ctx context.Context, k *keeper, r record, l *lay
 	if err != nil {
 		return nil, err
 	}
-	k.final = true
-	now, err := k.look(upper, l.fd(), before)
+	now, err := w.Look(ctx, upper, l.fd(), before, true)
 	still, thawErr := goOn()
 	report.Step(fmt.Sprintf("kept the disk in %s; the box stood still for %s", time.Since(begin).Round(time.Millisecond), still.Round(time.Millisecond)))
 	return now, errors.Join(err, thawErr)

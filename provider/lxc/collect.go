@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/layer"
 )
 
 // Collect removes what nothing needs. Records go before what they name, so that
@@ -53,7 +54,7 @@ func (g *collector) boxes() error {
 
 // leftover removes a folder that nobody is led to.
 func (g *collector) leftover(dir string) error {
-	size, err := diskUse(g.ctx, dir)
+	size, err := layer.DiskUse(g.ctx, dir)
 	if err != nil {
 		return err
 	}

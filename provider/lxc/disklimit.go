@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/layer"
 )
 
 // diskArg is where the Envfile has the limit.
@@ -114,7 +115,7 @@ func (p *lxcProvider) moveDisk(ctx context.Context, r *record, size int64, repor
 
 // fits refuses a size that the box's files do not fit into.
 func (p *lxcProvider) fits(ctx context.Context, o own, size int64) error {
-	used, err := diskUse(ctx, o.upper())
+	used, err := layer.DiskUse(ctx, o.upper())
 	if err != nil {
 		return err
 	}
@@ -139,8 +140,8 @@ func (p *lxcProvider) copyUpper(ctx context.Context, from, to own) error {
 		return err
 	}
 	defer out.Close()
-	k := &keeper{ctx: ctx, attrs: p.overlayAttrs(), final: true, whole: true}
-	_, err = k.look(from.upper(), int(out.Fd()), nil)
+	w := layer.Writer{Attrs: p.overlayAttrs()}
+	_, err = w.Look(ctx, from.upper(), int(out.Fd()), nil, true)
 	return err
 }
 

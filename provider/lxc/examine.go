@@ -3,7 +3,6 @@ package lxc
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/firewall"
 	"github.com/berth-dev/berth/provider/lxc/hostcheck"
 )
 
@@ -67,12 +67,10 @@ func (checkedHost) MapIDs(ctx context.Context, dir string) error {
 func (h checkedHost) Unprepared(ctx context.Context) []string { return h.p.mode.check(ctx, h.p.store) }
 
 func (checkedHost) Barriers(bridge string) ([]hostcheck.Barrier, error) {
-	all, err := barriers()
+	all, err := firewall.Barriers()
 	var found []hostcheck.Barrier
 	for _, b := range all {
-		found = append(found, hostcheck.Barrier{
-			Name: fmt.Sprintf("the chain %q of the table %q (%s)", b.chain, b.table, b.family), Fix: b.fix(bridge),
-		})
+		found = append(found, hostcheck.Barrier{Name: "the " + b.String(), Fix: b.Fix(bridge)})
 	}
 	return found, err
 }

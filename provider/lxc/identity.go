@@ -19,7 +19,7 @@ var personal = []string{
 }
 
 // shared are files that the user and Berth both write: Berth's block is left out.
-var shared = map[string]bool{"etc/hosts": true, "etc/environment": true}
+var shared = []string{"etc/hosts", "etc/environment"}
 
 // isPersonal reports whether a path, relative to the box's root, is never kept.
 func isPersonal(name string) bool {

@@ -11,10 +11,12 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/provider/lxc/layer"
 )
 
 // maxEdited is more than a file that Berth edits in a box can need.
-const maxEdited = 1 << 20
+const maxEdited = layer.MaxEdited
 
 // editInBox changes a file of a running box, atomically for those who read it
 // there. pid is the box's first process and idBase the host id of its root.

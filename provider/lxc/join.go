@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/firewall"
 )
 
 // joinNetworks gives the box its place in each private network that spec asks
@@ -72,7 +73,7 @@ func (s store) join(r record, spec provider.Spec, want provider.Network, bridge 
 			return nic{}, err
 		}
 	}
-	return nic{Name: want.Name, Bridge: bridge, IP: addr}, letThrough(bridge, true)
+	return nic{Name: want.Name, Bridge: bridge, IP: addr}, firewall.LetThrough(bridge, true)
 }
 
 // subnetOf returns the subnet that a network must have; none when one is to be

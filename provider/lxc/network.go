@@ -13,7 +13,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/firewall"
 )
 
 // network is what the boxes of one data folder share: a bridge whose address is
@@ -80,8 +80,8 @@ func (s store) ensureNetwork(ctx context.Context) (network, error) {
 	if known {
 		// The common case, and no need for the host's lock.
 		if link, err := netlink.LinkByName(n.Bridge); err == nil && link.Attrs().Alias == bridgeAlias(s.root) &&
-			link.Attrs().Flags&net.FlagUp != 0 && hasTables(n.Bridge, mainFamilies) {
-			return n, letThrough(n.Bridge, false)
+			link.Attrs().Flags&net.FlagUp != 0 && firewall.HasMain(n.Bridge) {
+			return n, firewall.LetThrough(n.Bridge, false)
 		}
 	}
 	unlock, err := flock(hostLock)
@@ -151,10 +151,10 @@ func (n network) make(root string) error {
 	if err := netlink.LinkSetUp(link); err != nil {
 		return fmt.Errorf("set %s up: %w", n.Bridge, err)
 	}
-	if err := makeTable(n.Bridge, n.Subnet); err != nil {
+	if err := firewall.MakeMain(n.Bridge, n.Subnet); err != nil {
 		return err
 	}
-	if err := letThrough(n.Bridge, false); err != nil {
+	if err := firewall.LetThrough(n.Bridge, false); err != nil {
 		return err
 	}
 	return enableForwarding()
@@ -189,10 +189,10 @@ func (s store) releaseNetwork() error {
 // last of them. The host's lock must be held.
 func removeBridge(link netlink.Link) error {
 	name := link.Attrs().Name
-	if err := removeRules(func(bridge string) bool { return bridge == name }); err != nil {
+	if err := firewall.RemoveRules(func(bridge string) bool { return bridge == name }); err != nil {
 		return err
 	}
-	if err := removeTables(name); err != nil {
+	if err := firewall.Remove(name); err != nil {
 		return err
 	}
 	if err := netlink.LinkDel(link); err != nil && !isLinkNotFound(err) {
@@ -221,7 +221,7 @@ func sweepBridges() error {
 			}
 		}
 	}
-	return removeRules(func(bridge string) bool { return !there[bridge] })
+	return firewall.RemoveRules(func(bridge string) bool { return !there[bridge] })
 }
 
 func isLinkNotFound(err error) bool {
@@ -253,46 +253,4 @@ func (s store) assignAddress(r *record, n network) error {
 	}
 	return fmt.Errorf("box %s: all %d addresses of %s (%s) are taken: destroy boxes that are not needed",
 		r.ID, len(taken), n.Bridge, n.Subnet)
-}
-
-// nameservers returns what the box's resolv.conf names: the wanted ones, else
-// the host's. Addresses on the host's loopback cannot be reached from a box;
-// systemd-resolved and NetworkManager keep the real ones in other files.
-func nameservers(wanted []string) (servers, search []string, err error) {
-	if len(wanted) > 0 {
-		return wanted, nil, nil
-	}
-	for _, path := range []string{"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf"} {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		if servers, search = parseResolvConf(string(b)); len(servers) > 0 {
-			return servers, search, nil
-		}
-	}
-	return nil, nil, &provider.ArgError{Arg: "nameservers", Err: errors.New(
-		"the host's name servers are on its loopback interface, where boxes cannot reach them: " +
-			`name others, such as provider "lxc" { nameservers = ["192.0.2.53"] }`)}
-}
-
-// parseResolvConf returns the name servers that a box can reach, and the search
-// domains (resolv.conf(5)).
-func parseResolvConf(text string) (servers, search []string) {
-	for line := range strings.Lines(text) {
-		fields := strings.Fields(line)
-		if len(fields) < 2 {
-			continue
-		}
-		switch fields[0] {
-		case "nameserver":
-			a, err := netip.ParseAddr(fields[1])
-			if err == nil && !a.IsLoopback() && !a.IsLinkLocalUnicast() && a.Is4() {
-				servers = append(servers, fields[1])
-			}
-		case "search", "domain":
-			search = fields[1:]
-		}
-	}
-	return servers, search
 }

@@ -40,8 +40,7 @@ func (p *lxcProvider) packageBox(ctx context.Context, r record, pid int, file st
 		return err
 	}
 	defer l.close() // which removes it
-	k := &keeper{ctx: ctx, attrs: p.overlayAttrs(), beneath: kept{Layers: r.Layers}}
-	if _, err := p.lookTwice(ctx, k, r, l, pid, report); err != nil {
+	if _, err := p.lookTwice(ctx, p.boxWriter(), r, l, pid, report); err != nil {
 		return err
 	}
 	out, err := os.OpenFile(file, os.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)

@@ -11,12 +11,14 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/provider/lxc/firewall"
 )
 
 // isUp reports whether the network is made, whole.
 func (p private) isUp(root string) bool {
 	link, err := netlink.LinkByName(p.Bridge)
-	if err != nil || !ownsPrivate(root, link) || link.Attrs().Flags&net.FlagUp == 0 || !hasTables(p.Bridge, privateFamilies) {
+	if err != nil || !ownsPrivate(root, link) || link.Attrs().Flags&net.FlagUp == 0 || !firewall.HasPrivate(p.Bridge) {
 		return false
 	}
 	addrs, err := dump(func() ([]netlink.Addr, error) { return netlink.AddrList(link, netlink.FAMILY_ALL) })
@@ -52,7 +54,7 @@ func (p private) make(root string) error {
 	if err := netlink.LinkSetAlias(link, p.alias(root)); err != nil {
 		return fmt.Errorf("mark bridge %s: %w", p.Bridge, err)
 	}
-	if err := makePrivateTables(p.Bridge, p.Subnet); err != nil {
+	if err := firewall.MakePrivate(p.Bridge, p.Subnet, privateLinkPrefix); err != nil {
 		return err
 	}
 	if err := p.setAddress(link); err != nil {

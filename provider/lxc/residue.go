@@ -13,6 +13,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/provider/lxc/firewall"
 )
 
 // settleTimeout bounds the wait for the kernel to let go of a stopped box.
@@ -224,6 +226,6 @@ func (s store) sharedLeftovers() ([]string, error) {
 			found = append(found, "bridge "+name)
 		}
 	}
-	orphans, err := orphanedRules(bridges)
+	orphans, err := firewall.Orphaned(bridges)
 	return append(found, orphans...), err
 }

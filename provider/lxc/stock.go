@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/layer"
 )
 
 // goneName begins the names of what is being removed.
@@ -93,7 +94,7 @@ func (s store) layerSize(ctx context.Context, l string) (int64, error) {
 			return have.Size, nil
 		}
 	}
-	return diskUse(ctx, s.layer(l))
+	return layer.DiskUse(ctx, s.layer(l))
 }
 
 func (st *stock) sizeOf(layers []string) (size int64) {
@@ -156,7 +157,7 @@ func (s store) halfMade(ctx context.Context, named map[string]int) ([]provider.U
 		if named[e.Name()] > 0 {
 			continue
 		}
-		size, err := diskUse(ctx, filepath.Join(s.layers(), e.Name()))
+		size, err := layer.DiskUse(ctx, filepath.Join(s.layers(), e.Name()))
 		if err != nil {
 			return nil, err
 		}

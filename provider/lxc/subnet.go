@@ -3,6 +3,7 @@ package lxc
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
@@ -122,7 +123,7 @@ func candidates() []netip.Prefix {
 
 // lastOf returns the last address of a prefix: of IPv4 the broadcast address.
 func lastOf(p netip.Prefix) netip.Addr {
-	a, mask := p.Masked().Addr().AsSlice(), maskOf(p)
+	a, mask := p.Masked().Addr().AsSlice(), net.CIDRMask(p.Bits(), p.Addr().BitLen())
 	for i := range a {
 		a[i] |= ^mask[i]
 	}

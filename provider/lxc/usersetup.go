@@ -12,11 +12,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/google/nftables"
-	"github.com/google/nftables/binaryutil"
-	"github.com/google/nftables/expr"
 	"github.com/google/renameio/v2"
 	"github.com/vishvananda/netlink"
+
+	"github.com/berth-dev/berth/provider/lxc/firewall"
 )
 
 // What root makes for users, once and after every boot, is made here, where it is
@@ -91,8 +90,8 @@ func (u UserNetwork) Missing() []string {
 			missing = append(missing, "bridge "+name+" (it is down)")
 		}
 	}
-	if !hasTables(u.Bridge, mainFamilies) {
-		missing = append(missing, "firewall table "+tableName(u.Bridge))
+	if !firewall.HasMain(u.Bridge) {
+		missing = append(missing, "firewall table "+firewall.TableName(u.Bridge))
 	}
 	if b, err := os.ReadFile(ipForward); err != nil || strings.TrimSpace(string(b)) != "1" {
 		missing = append(missing, "forwarding")
@@ -137,10 +136,10 @@ func (u UserNetwork) Make() error {
 			return fmt.Errorf("set %s up: %w", name, err)
 		}
 	}
-	if err := u.makeTable(); err != nil {
+	if err := firewall.MakeUser(u.Bridge, u.Subnet, u.Private); err != nil {
 		return err
 	}
-	if err := letThrough(u.Bridge, false); err != nil {
+	if err := firewall.LetThrough(u.Bridge, false); err != nil {
 		return err
 	}
 	return enableForwarding()
@@ -166,40 +165,6 @@ func makeBridge(name, alias string) (netlink.Link, error) {
 		return nil, fmt.Errorf("mark bridge %s: %w", name, err)
 	}
 	return link, nil
-}
-
-// makeTable makes the firewall table: what leaves for elsewhere gets the host's
-// address, and nobody but the host begins to talk to a user's boxes, the boxes of
-// other users included. What is on a private bridge stays there.
-func (u UserNetwork) makeTable() error {
-	c, err := nftables.New()
-	if err != nil {
-		return fmt.Errorf("reach nftables: %w", err)
-	}
-	t := newTable(c, u.Bridge, nftables.TableFamilyIPv4)
-	t.chain(nftables.ChainTypeNAT, nftables.ChainHookPostrouting, *nftables.ChainPriorityNATSource, "postrouting",
-		match(source(u.Subnet, expr.CmpOpEq), dest(u.Subnet, expr.CmpOpNeq), []expr.Any{&expr.Counter{}, &expr.Masq{}}))
-	forward := [][]expr.Any{match(link(expr.MetaKeyIIFNAME, expr.CmpOpNeq, u.Bridge), to(u.Bridge), begun(), drop())}
-	for _, name := range u.Private {
-		forward = append(forward,
-			match(from(name), link(expr.MetaKeyOIFNAME, expr.CmpOpNeq, name), drop()),
-			match(link(expr.MetaKeyIIFNAME, expr.CmpOpNeq, name), to(name), drop()))
-	}
-	t.chain(nftables.ChainTypeFilter, nftables.ChainHookForward, *nftables.ChainPriorityFilter-1, "forward", forward...)
-	if err := c.Flush(); err != nil {
-		return fmt.Errorf("make the firewall table %s (is the kernel module nf_tables there?): %w", tableName(u.Bridge), err)
-	}
-	return nil
-}
-
-// begun matches packets that belong to no connection that the other side began.
-func begun() []expr.Any {
-	known := binaryutil.NativeEndian.PutUint32(expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED)
-	return []expr.Any{
-		&expr.Ct{Key: expr.CtKeySTATE, Register: 1},
-		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: known, Xor: make([]byte, 4)},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: make([]byte, 4)},
-	}
 }
 
 // InUse returns the user's bridges that have something connected.
@@ -237,5 +202,5 @@ func (u UserNetwork) Remove() error {
 			errs = append(errs, removeBridge(link))
 		}
 	}
-	return errors.Join(append(errs, removeTables(u.Bridge))...)
+	return errors.Join(append(errs, firewall.Remove(u.Bridge))...)
 }

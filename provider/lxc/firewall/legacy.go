@@ -1,4 +1,4 @@
-package lxc
+package firewall
 
 import (
 	"bytes"
@@ -44,7 +44,7 @@ func legacy(args ...string) (out string, found bool, err error) {
 	return string(b), true, nil
 }
 
-// letThroughLegacy does in the old iptables what letThrough does.
+// letThroughLegacy does in the old iptables what LetThrough does.
 func letThroughLegacy(bridge string, private bool) error {
 	out, found, err := legacy("-S")
 	if err != nil || !found {
@@ -91,7 +91,7 @@ func legacyChain(out string) string {
 	return ""
 }
 
-// removeLegacyRules does in the old iptables what removeRules does.
+// removeLegacyRules does in the old iptables what RemoveRules does.
 func removeLegacyRules(gone func(bridge string) bool) error {
 	out, found, err := legacy("-S")
 	if err != nil || !found {

@@ -1,6 +1,7 @@
-package lxc
+package firewall
 
 import (
+	"net"
 	"net/netip"
 
 	"github.com/google/nftables/expr"
@@ -83,18 +84,9 @@ func address(offset uint32, p netip.Prefix, op expr.CmpOp) []expr.Any {
 	size := uint32(len(first))
 	return []expr.Any{
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: size},
-		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: size, Mask: maskOf(p), Xor: make([]byte, size)},
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: size, Mask: net.CIDRMask(p.Bits(), int(size)*8), Xor: make([]byte, size)},
 		&expr.Cmp{Op: op, Register: 1, Data: first},
 	}
-}
-
-// maskOf returns the netmask of a prefix.
-func maskOf(p netip.Prefix) []byte {
-	mask := make([]byte, p.Addr().BitLen()/8)
-	for i := range p.Bits() {
-		mask[i/8] |= 0x80 >> (i % 8)
-	}
-	return mask
 }
 
 func accept() []expr.Any { return []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}} }

@@ -1,4 +1,4 @@
-package lxc
+package firewall
 
 import (
 	"errors"
@@ -26,10 +26,10 @@ func ruleTag(bridge string) string { return "berth:" + bridge }
 // filterFamilies are those in which iptables has its table filter.
 var filterFamilies = []nftables.TableFamily{nftables.TableFamilyIPv4, nftables.TableFamilyIPv6}
 
-// letThrough makes sure that iptables' chains accept what a bridge forwards:
+// LetThrough makes sure that iptables' chains accept what a bridge forwards:
 // for the main bridge what boxes send and the answers, for a private one what
 // passes from port to port, where the kernel shows that to iptables.
-func letThrough(bridge string, private bool) error {
+func LetThrough(bridge string, private bool) error {
 	for _, family := range filterFamilies {
 		if family == nftables.TableFamilyIPv6 && !private {
 			continue // the main bridge is IPv4
@@ -150,8 +150,8 @@ func tagged() ([]*nftables.Rule, error) {
 	return ours, nil
 }
 
-// removeRules removes the rules for bridges of which gone says so.
-func removeRules(gone func(bridge string) bool) error {
+// RemoveRules removes the rules for bridges of which gone says so.
+func RemoveRules(gone func(bridge string) bool) error {
 	ours, err := tagged()
 	if err != nil {
 		return err
@@ -173,8 +173,8 @@ func removeRules(gone func(bridge string) bool) error {
 	return removeLegacyRules(gone)
 }
 
-// orphanedRules lists what is in the firewall for bridges that are not there.
-func orphanedRules(bridges map[string]bool) ([]string, error) {
+// Orphaned lists what is in the firewall for bridges that are not there.
+func Orphaned(bridges map[string]bool) ([]string, error) {
 	var found []string
 	for _, f := range append(mainFamilies, privateFamilies...) {
 		c, err := nftables.New()
@@ -186,7 +186,7 @@ func orphanedRules(bridges map[string]bool) ([]string, error) {
 			return nil, fmt.Errorf("list firewall tables: %w", err)
 		}
 		for _, t := range tables {
-			if bridge, ours := strings.CutPrefix(t.Name, tableName("")); ours && !bridges[bridge] {
+			if bridge, ours := strings.CutPrefix(t.Name, TableName("")); ours && !bridges[bridge] {
 				found = append(found, "table "+t.Name)
 			}
 		}

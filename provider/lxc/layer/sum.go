@@ -1,4 +1,4 @@
-package lxc
+package layer
 
 import (
 	"context"
@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// metadataSum returns the sha256 of a tree's names, types, ids, modes, sizes and
+// Sum returns the sha256 of a tree's names, types, ids, modes, sizes and
 // times of change of content. It is the price of a look at every file, and finds
 // what is missing, cut short or written to; that a disk has given back other
 // bytes it does not.
-func metadataSum(ctx context.Context, root string) (string, error) {
+func Sum(ctx context.Context, root string) (string, error) {
 	fd, err := unix.Open(root, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "", fmt.Errorf("open %s: %w", root, err)

@@ -1,4 +1,4 @@
-package lxc
+package layer
 
 import (
 	"errors"
@@ -36,8 +36,8 @@ func (h hardLinks) seen(st *unix.Stat_t, path string) {
 
 // linkTo makes the name in o one more of a file that this look has copied. It
 // reports false if there is none.
-func (k *keeper) linkTo(o *outDir, name string, st *unix.Stat_t) (bool, error) {
-	to, ok := k.links.copied[linkKeyOf(st)]
+func (l *look) linkTo(o *outDir, name string, st *unix.Stat_t) (bool, error) {
+	to, ok := l.links.copied[linkKeyOf(st)]
 	if !ok {
 		return false, nil
 	}
@@ -51,8 +51,8 @@ func (k *keeper) linkTo(o *outDir, name string, st *unix.Stat_t) (bool, error) {
 // joinNames makes the names of a file those of one file in the layer as well. A
 // folder that moves takes names along without a trace in the files: then one name
 // is in the layer, and another, which has not changed, is in one beneath.
-func (k *keeper) joinNames(upper int, out *outDir) error {
-	for _, names := range k.links.names {
+func (l *look) joinNames(upper int, out *outDir) error {
+	for _, names := range l.links.names {
 		source, ino := "", uint64(0)
 		for _, name := range names {
 			if got, err := inodeIn(out.fd, name); err != nil {
@@ -68,7 +68,7 @@ func (k *keeper) joinNames(upper int, out *outDir) error {
 		for _, name := range names {
 			got, err := inodeIn(out.fd, name)
 			if err == nil && got != ino {
-				err = k.joinName(upper, out, source, name)
+				err = l.joinName(upper, out, source, name)
 			}
 			if err != nil {
 				return fmt.Errorf("keep /%s as a name of /%s: %w", name, source, err)
@@ -96,7 +96,7 @@ func inodeIn(dir int, path string) (uint64, error) {
 
 // joinName links source in the layer to the path rest beneath o. u is that
 // folder in the box.
-func (k *keeper) joinName(u int, o *outDir, source, rest string) error {
+func (l *look) joinName(u int, o *outDir, source, rest string) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(u, &st); err != nil {
 		return err
@@ -109,7 +109,7 @@ func (k *keeper) joinName(u int, o *outDir, source, rest string) error {
 		if err := unix.Linkat(o.top().fd, source, o.fd, name, 0); err != nil {
 			return err
 		}
-		return k.attributes(u, o, &st)
+		return l.attributes(u, o, &st)
 	}
 	fd, err := unix.Openat(u, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -124,8 +124,8 @@ func (k *keeper) joinName(u int, o *outDir, source, rest string) error {
 	if err := sub.make(); err != nil {
 		return err
 	}
-	if err := k.joinName(fd, sub, source, beneath); err != nil {
+	if err := l.joinName(fd, sub, source, beneath); err != nil {
 		return err
 	}
-	return k.attributes(u, o, &st)
+	return l.attributes(u, o, &st)
 }

@@ -1,11 +1,13 @@
-package lxc
+package layer_test
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-dev/berth/internal/testenv"
+	"github.com/berth-dev/berth/provider/lxc/layer"
 )
 
 // Names of one file stay names of one file in a box that is made from a
@@ -41,15 +44,10 @@ func TestKeepLinks(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			dir := t.TempDir()
-			p := &lxcProvider{mode: rootMode{}}
 			upper := filepath.Join(dir, "upper")
-			beneath := keepTree(t, p, kept{}, upper, filepath.Join(dir, "layer1"), row.first, ":")
-			keepTree(t, p, beneath, upper, filepath.Join(dir, "layer2"), row.then, row.meanwhile)
-			var got []string
-			err := p.inMerged([]string{filepath.Join(dir, "layer2"), filepath.Join(dir, "layer1")}, func(root string) (err error) {
-				got, err = treeOf(root)
-				return err
-			})
+			beneath := keepTree(t, &layer.Writer{}, upper, filepath.Join(dir, "layer1"), row.first, ":")
+			keepTree(t, beneath, upper, filepath.Join(dir, "layer2"), row.then, row.meanwhile)
+			got, err := treeOfOverlay(dir, "layer2:layer1")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,30 +64,51 @@ func TestKeepLinks(t *testing.T) {
 
 // keepTree changes a box's upper folder before and between two looks at it, which
 // write a layer of what the layer beneath has not.
-func keepTree(t *testing.T, p *lxcProvider, beneath kept, upper, layer, before, between string) kept {
+func keepTree(t *testing.T, beneath *layer.Writer, upper, dir, before, between string) *layer.Writer {
 	t.Helper()
-	k := &keeper{ctx: t.Context(), attrs: p.overlayAttrs(), beneath: beneath}
-	out := mustOpenDir(t, layer)
+	w := &layer.Writer{Attrs: layer.RootAttrs, Beneath: beneath.Beneath, BeneathCutoff: beneath.BeneathCutoff}
+	out := mustOpenDir(t, dir)
 	mustOpenDir(t, upper)
 	run := func(script string) {
 		if out, err := exec.CommandContext(t.Context(), "sh", "-ec", "cd $0; "+script, upper).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v: %s", script, err, out)
 		}
-		time.Sleep(2 * clockGrain) // so that the next look takes the word of this one
+		time.Sleep(40 * time.Millisecond) // so that the next look takes the word of this one
 	}
 	run(before)
-	k.cutoff = time.Now().Add(-clockGrain).UnixNano()
-	seen, err := k.look(upper, int(out.Fd()), nil)
+	w.Cutoff = layer.CutoffAt(time.Now())
+	seen, err := w.Look(t.Context(), upper, int(out.Fd()), nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	run(between)
-	k.final = true
-	now, err := k.look(upper, int(out.Fd()), seen)
+	now, err := w.Look(t.Context(), upper, int(out.Fd()), seen, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return kept{Cutoff: k.cutoff, Top: now}
+	return &layer.Writer{Beneath: now, BeneathCutoff: w.Cutoff}
+}
+
+// treeOfOverlay lists what layers in dir show together. They are mounted for a
+// thread of its own, which ends with this.
+func treeOfOverlay(dir, layers string) (tree []string, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for good
+		root := filepath.Join(dir, "merged")
+		err = errors.Join(
+			os.Mkdir(root, 0o755),
+			unix.Unshare(unix.CLONE_NEWNS|unix.CLONE_FS),
+			unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""),
+			unix.Chdir(dir),
+			unix.Mount("overlay", root, "overlay", unix.MS_RDONLY, "lowerdir="+layers+",index=off"))
+		if err == nil {
+			tree, err = treeOf(root)
+		}
+	}()
+	<-done
+	return tree, err
 }
 
 func mustOpenDir(t *testing.T, dir string) *os.File {
