@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/berth-dev/berth/provider/lxc"
+	"github.com/berth-dev/berth/provider/lxc/cgroup"
 )
 
 // cgroups gives the user a cgroup in every hierarchy of v1, where boxes have their
@@ -13,7 +13,7 @@ import (
 type cgroups struct{ h *host }
 
 func (c cgroups) missing() ([]change, error) {
-	dirs, err := lxc.MissingUserCgroups(c.h.user.uid)
+	dirs, err := cgroup.MissingUserDirs(c.h.user.uid)
 	if err != nil || len(dirs) == 0 {
 		return nil, err
 	}
@@ -21,18 +21,18 @@ func (c cgroups) missing() ([]change, error) {
 	return []change{{text, func(context.Context) error {
 		var errs []error
 		for _, dir := range dirs {
-			errs = append(errs, lxc.MakeUserCgroup(dir, c.h.user.uid, c.h.user.gid))
+			errs = append(errs, cgroup.MakeUserDir(dir, c.h.user.uid, c.h.user.gid))
 		}
 		return errors.Join(errs...)
 	}}}, nil
 }
 
 func (c cgroups) undo() ([]change, error) {
-	has, err := lxc.HasUserCgroups(c.h.user.uid)
+	has, err := cgroup.HasUserDirs(c.h.user.uid)
 	if err != nil || !has {
 		return nil, err
 	}
 	return []change{{"remove the cgroups that belong to " + c.h.user.name, func(context.Context) error {
-		return lxc.RemoveUserCgroups(c.h.user.uid)
+		return cgroup.RemoveUserDirs(c.h.user.uid)
 	}}}, nil
 }

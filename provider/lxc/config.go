@@ -10,6 +10,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"github.com/berth-dev/berth/provider/lxc/cgroup"
 )
 
 // seccompProfile denies what no box has business with: other kernels, other
@@ -33,7 +35,7 @@ type boxConfig struct {
 	record   record
 	net      network
 	hostname string
-	limits   []setting
+	limits   []cgroup.Setting
 	nesting  bool
 	raw      map[string]string
 	apparmor string // as mode.appArmor returns it
@@ -100,15 +102,15 @@ func (c boxConfig) text() (string, error) {
 	set("lxc.console.size", "1MB")
 	set("lxc.console.rotate", "1")
 
-	set("lxc.cgroup.dir.container", payloadCgroup(r.ID))
-	set("lxc.cgroup.dir.monitor", monitorCgroup(r.ID))
-	set("lxc.cgroup.dir.monitor.pivot", pivotCgroup(r.ID))
+	set("lxc.cgroup.dir.container", cgroup.Payload(r.ID))
+	set("lxc.cgroup.dir.monitor", cgroup.Monitor(r.ID))
+	set("lxc.cgroup.dir.monitor.pivot", cgroup.Pivot(r.ID))
 	for _, l := range c.limits {
 		prefix := "lxc.cgroup."
-		if l.v2 {
+		if l.V2 {
 			prefix = "lxc.cgroup2."
 		}
-		set(prefix+l.file, l.value)
+		set(prefix+l.File, l.Value)
 	}
 	c.security(set)
 	for _, k := range sortedKeys(c.raw) {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/berth-dev/berth/provider/lxc/cgroup"
 )
 
 func sampleConfig() boxConfig {
@@ -14,8 +16,8 @@ func sampleConfig() boxConfig {
 		record:   record{ID: "shop-web-1a2b3c4d", IDBase: 1100000000, Addr: netip.MustParseAddr("10.177.0.2")},
 		net:      network{Bridge: "berth0", Subnet: netip.MustParsePrefix("10.177.0.0/22")},
 		hostname: "web",
-		limits: []setting{
-			{file: "memory.max", value: "536870912", v2: true}, {file: "pids.max", value: "400"},
+		limits: []cgroup.Setting{
+			{File: "memory.max", Value: "536870912", V2: true}, {File: "pids.max", Value: "400"},
 		},
 		nesting: true, apparmor: "generated", mode: rootMode{},
 		raw: map[string]string{"lxc.prlimit.nofile": "1024", "lxc.environment": "A=b"},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/cgroup"
 	"github.com/berth-dev/berth/provider/lxc/subid"
 )
 
@@ -34,7 +35,7 @@ func (p *lxcProvider) Create(ctx context.Context, spec provider.Spec, report pro
 	if err != nil && !errors.Is(err, provider.ErrNotFound) {
 		return err
 	}
-	if _, err := detectSettings(spec.Resources, p.store.root); err != nil {
+	if _, err := cgroup.Settings(spec.Resources, p.store.root); err != nil {
 		return err // before an image is built for nothing
 	}
 	if _, _, err := p.wantedDisk(spec.Resources); err != nil {

@@ -3,6 +3,7 @@ package lxc
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"os"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/cgroup"
 )
 
 // states translates LXC's words. Those not here are moments of a change.
@@ -50,17 +52,15 @@ func (p *lxcProvider) Inspect(ctx context.Context, id string) (provider.Box, err
 		return b, nil
 	}
 	b.Started = processStart(pid)
-	c, err := detectCgroups()
+	box, err := cgroup.Open(id, pid)
+	if errors.Is(err, cgroup.ErrEnded) { // just now
+		return b, nil
+	}
 	if err != nil {
 		return b, err
 	}
-	dirs, err := c.dirs(payloadCgroup(id), pid)
-	if err != nil {
-		return b, nil // it ended just now
-	}
-	reader := cgroupReader{cgroups: c, dirs: dirs}
-	device, _ := diskOf(p.store.root) // none: then no I/O limit is set either
-	b.Limits, b.Usage = reader.limits(device), reader.usage()
+	device, _ := cgroup.DiskOf(p.store.root) // none: then no I/O limit is set either
+	b.Limits, b.Usage = box.Limits(device), box.Usage()
 	b.Limits.Disk, err = imageSize(p.store.file(id, "disk"))
 	return b, err
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/provider/lxc/mountinfo"
 )
 
 // mountMapped mounts a clone of the tree dir at the new folder at, with every
@@ -61,9 +63,9 @@ func mapIDs(fd int, userns *os.File, attrs uint64) error {
 
 // filesystem names the type of the filesystem that holds path, for messages.
 func filesystem(path string) string {
-	m, err := mountOf(path)
+	m, err := mountinfo.Of(path)
 	if err != nil {
 		return "unknown"
 	}
-	return m.fsType
+	return m.FSType
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/berth-dev/berth/provider/lxc/cgroup"
 	"github.com/berth-dev/berth/provider/lxc/firewall"
 )
 
@@ -108,7 +109,7 @@ func (s store) running(bridge string) []string {
 		if !slices.ContainsFunc(r.NICs, func(n nic) bool { return n.Bridge == bridge }) {
 			continue
 		}
-		if dirs, err := s.cgroups(r.ID, monitorCgroup(r.ID)); err != nil || len(dirs) > 0 {
+		if dirs, err := s.cgroups(r.ID, cgroup.Monitor(r.ID)); err != nil || len(dirs) > 0 {
 			ids = append(ids, r.ID)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/berth-dev/berth/internal/testenv"
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/cgroup"
 )
 
 // realProvider returns a provider with a data folder of its own, which uses the
@@ -59,12 +60,12 @@ func realStore(t *testing.T, image string) *lxcProvider {
 			t.Fatal(err)
 		}
 	}
-	before, err := findCgroups([]string{"lxc.pivot"}) // LXC's default, which it leaves behind
+	before, err := cgroup.Find([]string{"lxc.pivot"}) // LXC's default, which it leaves behind
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if after, err := findCgroups([]string{"lxc.pivot"}); err != nil || len(after) != len(before) {
+		if after, err := cgroup.Find([]string{"lxc.pivot"}); err != nil || len(after) != len(before) {
 			t.Errorf("cgroups left on the host: %v, %v", after, err)
 		}
 	})
@@ -175,11 +176,11 @@ func TestRealIsolation(t *testing.T) {
 // killMonitor kills the process of LXC that looks after a box.
 func killMonitor(t *testing.T, id string) {
 	t.Helper()
-	dirs, err := findCgroups([]string{monitorCgroup(id)})
+	dirs, err := cgroup.Find([]string{cgroup.Monitor(id)})
 	if err != nil || len(dirs) == 0 {
 		t.Fatalf("no monitor: %v", err)
 	}
-	for _, pid := range cgroupPIDs(dirs[0]) {
+	for _, pid := range cgroup.PIDs(dirs[0]) {
 		if err := exec.Command("kill", "-9", strconv.Itoa(pid)).Run(); err != nil {
 			t.Fatal(err)
 		}

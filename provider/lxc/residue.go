@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -14,7 +15,9 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/berth-dev/berth/provider/lxc/cgroup"
 	"github.com/berth-dev/berth/provider/lxc/firewall"
+	"github.com/berth-dev/berth/provider/lxc/mountinfo"
 )
 
 // settleTimeout bounds the wait for the kernel to let go of a stopped box.
@@ -56,11 +59,32 @@ func (p *lxcProvider) killer(waited time.Duration) func(pid int) {
 	return p.mode.kill
 }
 
+// cgroups returns those of a box's cgroups that are there, of the names given. It
+// needs no process of the box: root's box has them at the top or below this
+// process's own, and where a user's has them, its last start has written down.
+func (s store) cgroups(id string, names ...string) ([]string, error) {
+	above, err := s.above(id)
+	if err != nil {
+		return nil, err
+	}
+	return cgroup.Find(names, above)
+}
+
+// above returns the cgroup above a user's box's own, as in /proc/PID/cgroup; empty
+// for root's boxes and those that have never started.
+func (s store) above(id string) (string, error) {
+	b, err := os.ReadFile(s.file(id, "cgroup"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read where the cgroups of box %s are: %w", id, err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
 // boxCgroups returns those of all a box's cgroups that are still there. The scope of
 // a user's box is the last: systemd removes it, but not if something is below it at
 // that moment.
 func (s store) boxCgroups(id string) ([]string, error) {
-	dirs, err := s.cgroups(id, payloadCgroup(id), monitorCgroup(id), pivotCgroup(id))
+	dirs, err := s.cgroups(id, cgroup.Payload(id), cgroup.Monitor(id), cgroup.Pivot(id))
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +92,7 @@ func (s store) boxCgroups(id string) ([]string, error) {
 	if err != nil || !strings.HasPrefix(path.Base(above), scopePrefix(id)) {
 		return dirs, err
 	}
-	scope, err := findCgroups([]string{path.Base(above)}, path.Dir(above))
+	scope, err := cgroup.Find([]string{path.Base(above)}, path.Dir(above))
 	return append(dirs, scope...), err
 }
 
@@ -77,7 +101,7 @@ func (s store) boxCgroups(id string) ([]string, error) {
 func clearCgroups(dirs []string, kill func(pid int)) bool {
 	empty := true
 	for _, d := range dirs {
-		for _, pid := range cgroupPIDs(d) {
+		for _, pid := range cgroup.PIDs(d) {
 			empty = false
 			if kill != nil {
 				kill(pid)
@@ -85,7 +109,7 @@ func clearCgroups(dirs []string, kill func(pid int)) bool {
 		}
 	}
 	for _, d := range dirs {
-		if empty && removeCgroup(d) != nil {
+		if empty && cgroup.Remove(d) != nil {
 			empty = false
 		}
 	}
@@ -161,7 +185,7 @@ func Leftovers(dataDir, id string) ([]string, error) {
 	}
 	for _, d := range dirs {
 		add("cgroup", d)
-		for _, pid := range cgroupPIDs(d) {
+		for _, pid := range cgroup.PIDs(d) {
 			add("process", strconv.Itoa(pid))
 		}
 	}
@@ -172,13 +196,13 @@ func Leftovers(dataDir, id string) ([]string, error) {
 	for _, l := range links {
 		add("link", l.Attrs().Name)
 	}
-	all, err := mounts()
+	all, err := mountinfo.All()
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range all {
-		if strings.Contains(m.point, id) {
-			add("mount", m.point)
+		if strings.Contains(m.Point, id) {
+			add("mount", m.Point)
 		}
 	}
 	devices, err := loops("/" + id + "/")

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"context"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/berth-dev/berth/provider/lxc/cgroup"
 )
 
 // runningInit finds the first process of a running container in its cgroup, and
@@ -15,16 +16,16 @@ import (
 // finds none that means nothing: the container may be about to start or to stop,
 // or have its cgroup elsewhere, and lxc-info is to be asked.
 func (s store) runningInit(id string) (pid int, frozen, found bool) {
-	dirs, err := s.cgroups(id, payloadCgroup(id))
+	dirs, err := s.cgroups(id, cgroup.Payload(id))
 	if err != nil {
 		return 0, false, false
 	}
 	for _, dir := range dirs {
-		frozen = frozen || isFrozen(dir)
+		frozen = frozen || cgroup.IsFrozen(dir)
 		if pid != 0 {
 			continue
 		}
-		for _, p := range cgroupPIDs(dir) {
+		for _, p := range cgroup.PIDs(dir) {
 			if isInit(p) {
 				pid = p
 				break
@@ -40,15 +41,6 @@ func (s store) runningInit(id string) (pid int, frozen, found bool) {
 func isInit(pid int) bool {
 	numbers := strings.Fields(statusField(pid, "NSpid"))
 	return len(numbers) == 2 && numbers[1] == "1" && statusField(pid, "Name") != "lxc-start"
-}
-
-// isFrozen reads the freezer of a cgroup, in its v1 and v2 forms.
-func isFrozen(dir string) bool {
-	if b, err := os.ReadFile(filepath.Join(dir, "freezer.state")); err == nil {
-		return strings.TrimSpace(string(b)) == "FROZEN"
-	}
-	b, _ := os.ReadFile(filepath.Join(dir, "cgroup.events"))
-	return bytes.Contains(b, []byte("frozen 1"))
 }
 
 // haltSignal is what makes systemd halt: SIGRTMIN+3 (systemd(1)), where SIGRTMIN

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/berth-dev/berth/internal/testenv"
+	"github.com/berth-dev/berth/provider/lxc/cgroup"
 )
 
 // A user's box has its cgroups below a scope of systemd, which its last start has
@@ -23,8 +24,8 @@ func TestCgroupsBelowScope(t *testing.T) {
 	}
 	s, id := store{root: t.TempDir()}, fmt.Sprintf("test-%d", os.Getpid())
 	scope := "/" + scopeName(id)
-	payload := filepath.Join(point, scope, payloadCgroup(id))
-	t.Cleanup(func() { _ = removeCgroup(filepath.Join(point, scope)) })
+	payload := filepath.Join(point, scope, cgroup.Payload(id))
+	t.Cleanup(func() { _ = cgroup.Remove(filepath.Join(point, scope)) })
 	if err := os.MkdirAll(payload, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/cgroup"
 )
 
 // stopTimeout bounds the cleaning up after a start that failed.
@@ -77,8 +78,8 @@ func (p *lxcProvider) start(ctx context.Context, r record, spec provider.Spec, r
 }
 
 // configure writes the box's configuration.
-func (p *lxcProvider) configure(r record, own own, n network, spec provider.Spec) ([]setting, error) {
-	limits, err := detectSettings(spec.Resources, p.store.root)
+func (p *lxcProvider) configure(r record, own own, n network, spec provider.Spec) ([]cgroup.Setting, error) {
+	limits, err := cgroup.Settings(spec.Resources, p.store.root)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +184,7 @@ func (p *lxcProvider) disk(r record) disk {
 
 // verify reads every limit back from the kernel, and finds out whether the box
 // is cut off by somebody's firewall.
-func (p *lxcProvider) verify(ctx context.Context, r record, n network, limits []setting, report provider.Report) error {
+func (p *lxcProvider) verify(ctx context.Context, r record, n network, limits []cgroup.Setting, report provider.Report) error {
 	_, pid, err := p.tools.info(ctx, r.ID)
 	if err != nil {
 		return err
@@ -198,26 +199,9 @@ func (p *lxcProvider) verify(ctx context.Context, r record, n network, limits []
 	if err := p.checkDisk(r, pid); err != nil || len(limits) == 0 {
 		return err
 	}
-	c, err := detectCgroups()
+	box, err := cgroup.Open(r.ID, pid)
 	if err != nil {
 		return err
 	}
-	dirs, err := c.dirs(payloadCgroup(r.ID), pid)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, l := range limits {
-		errs = append(errs, l.check(dirs))
-	}
-	return errors.Join(errs...)
-}
-
-// detectSettings returns the limits of r as this host takes them.
-func detectSettings(r provider.Resources, root string) ([]setting, error) {
-	c, err := detectCgroups()
-	if err != nil {
-		return nil, err
-	}
-	return c.settings(r, func() (string, error) { return diskOf(root) })
+	return box.Check(limits)
 }

@@ -16,6 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/cgroup"
+	"github.com/berth-dev/berth/provider/lxc/mountinfo"
 )
 
 // bootOrder is all that it takes to boot a user's box.
@@ -76,7 +78,7 @@ func openFolders(root string, folders []provider.Folder) ([]openedFolder, error)
 // the user's: those that setup made, or a scope of the user's systemd.
 func launchCommand(ctx context.Context, self, id string) (*exec.Cmd, error) {
 	argv := append([]string{self}, helperArgs("launch")...)
-	if len(userCgroups(os.Getuid())) > 0 {
+	if len(cgroup.UserDirs(os.Getuid())) > 0 {
 		return exec.CommandContext(ctx, argv[0], argv[1:]...), nil
 	}
 	runtime := runtimeDir(os.Getuid())
@@ -156,8 +158,8 @@ func helpLaunch() error {
 // enterCgroups moves this process to where the box's cgroups are to be.
 func (o *bootOrder) enterCgroups() error {
 	uid := os.Getuid()
-	if dirs := userCgroups(uid); len(dirs) > 0 {
-		o.Cgroup = "/" + userCgroup(uid)
+	if dirs := cgroup.UserDirs(uid); len(dirs) > 0 {
+		o.Cgroup = "/" + cgroup.UserName(uid)
 		for _, dir := range dirs {
 			if err := moveInto(dir); err != nil {
 				return err
@@ -193,13 +195,13 @@ func moveInto(dir string) error {
 
 // unifiedPoint returns where cgroup v2 is mounted.
 func unifiedPoint() (string, error) {
-	all, err := mounts()
+	all, err := mountinfo.All()
 	if err != nil {
 		return "", err
 	}
 	for _, m := range all {
-		if m.fsType == "cgroup2" {
-			return m.point, nil
+		if m.FSType == "cgroup2" {
+			return m.Point, nil
 		}
 	}
 	return "", errors.New("cgroup v2 is not mounted")

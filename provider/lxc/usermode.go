@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/cgroup"
 )
 
 // userMode makes boxes as a user: this process is root in a user namespace, and
@@ -40,7 +41,7 @@ var joined sync.Once
 // v1 cgroups: below their own.
 func joinUserCgroups(uid int) {
 	joined.Do(func() {
-		for _, dir := range userCgroups(uid) {
+		for _, dir := range cgroup.UserDirs(uid) {
 			_ = moveInto(dir) // a tool that then fails says so
 		}
 	})
@@ -96,7 +97,7 @@ func (m userMode) configure(r record, _ network, set func(key, value string)) {
 const userManagerStop = "# Written by Berth.\n[Service]\nTimeoutStopSec=3s\n"
 
 func (m userMode) files() []imageFile {
-	if len(userCgroups(m.uid)) == 0 {
+	if len(cgroup.UserDirs(m.uid)) == 0 {
 		return nil
 	}
 	return []imageFile{{"etc/systemd/system/user@.service.d/berth.conf", 0o644, userManagerStop}}
@@ -229,7 +230,7 @@ func (t tellOrder) root() (int, error) {
 		return -1, fmt.Errorf("find its cgroups: %w", err)
 	}
 	ours := slices.ContainsFunc(strings.Split(string(b), "\n"), func(line string) bool {
-		return strings.Contains(line+"/", "/"+payloadCgroup(t.ID)+"/")
+		return strings.Contains(line+"/", "/"+cgroup.Payload(t.ID)+"/")
 	})
 	if !ours {
 		return -1, fmt.Errorf("process %d is not of this box", t.PID)

@@ -1,14 +1,15 @@
-package lxc
+package cgroup
 
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/berth-dev/berth/provider/lxc/mountinfo"
 )
 
 // hierarchy is one mounted cgroup hierarchy.
@@ -17,41 +18,41 @@ type hierarchy struct {
 	point string // where it is mounted
 }
 
-// cgroups says which hierarchy holds each controller of this host: all in the
+// hierarchies says which hierarchy holds each controller of this host: all in the
 // v2 one, all in v1 ones, or some in each (hybrid). A controller is in one
 // hierarchy only (cgroups(7)).
-type cgroups map[string]hierarchy
+type hierarchies map[string]hierarchy
 
 // controllers are those that Berth uses, by their names in v1 and v2; blkio
 // became io.
 var controllers = []string{"cpu", "cpuacct", "cpuset", "memory", "pids", "blkio", "io", "freezer"}
 
-// detectCgroups looks at what is mounted.
-func detectCgroups() (cgroups, error) {
-	all, err := mounts()
+// detect looks at what is mounted.
+func detect() (hierarchies, error) {
+	all, err := mountinfo.All()
 	if err != nil {
 		return nil, err
 	}
-	found := cgroups{}
+	found := hierarchies{}
 	for _, m := range all {
-		switch m.fsType {
+		switch m.FSType {
 		case "cgroup":
-			found.add(hierarchy{point: m.point}, m.options)
+			found.add(hierarchy{point: m.Point}, m.Options)
 		case "cgroup2":
-			b, err := os.ReadFile(filepath.Join(m.point, "cgroup.controllers"))
+			b, err := os.ReadFile(filepath.Join(m.Point, "cgroup.controllers"))
 			if err != nil {
 				return nil, fmt.Errorf("read the controllers of cgroup v2: %w", err)
 			}
-			found.add(hierarchy{v2: true, point: m.point}, strings.Fields(string(b)))
+			found.add(hierarchy{v2: true, point: m.Point}, strings.Fields(string(b)))
 		}
 	}
 	return found, nil
 }
 
-func (c cgroups) add(h hierarchy, names []string) {
+func (h hierarchies) add(one hierarchy, names []string) {
 	for _, name := range names {
-		if _, have := c[name]; !have && slices.Contains(controllers, name) {
-			c[name] = h
+		if _, have := h[name]; !have && slices.Contains(controllers, name) {
+			h[name] = one
 		}
 	}
 }
@@ -59,23 +60,45 @@ func (c cgroups) add(h hierarchy, names []string) {
 // A box's cgroups: its own, its monitor's, and the one that the monitor moves to
 // when it removes that, and which nobody but us removes. They are set in its
 // configuration, so that they are known whatever LXC's defaults are.
-func payloadCgroup(id string) string { return "berth.box." + id }
-func monitorCgroup(id string) string { return "berth.monitor." + id }
-func pivotCgroup(id string) string   { return "berth.pivot." + id }
+func Payload(id string) string { return "berth.box." + id }
+func Monitor(id string) string { return "berth.monitor." + id }
+func Pivot(id string) string   { return "berth.pivot." + id }
 
-// dirs returns the folders of a cgroup by controller. pid is a process in it or
-// below it: where LXC put the cgroup depends on the host (at the top, or below
-// the cgroup of whoever started it), and the process's own file says so.
-func (c cgroups) dirs(name string, pid int) (map[string]string, error) {
+// Box is a running box's cgroup, of which there is one in each hierarchy.
+type Box struct {
+	on   hierarchies
+	dirs map[string]string // by controller
+}
+
+// Open finds the cgroup of a box. pid is a process in it or below it: where LXC
+// put the cgroup depends on the host (at the top, or below the cgroup of whoever
+// started it), and the process's own file says so.
+func Open(id string, pid int) (Box, error) {
+	h, err := detect()
+	if err != nil {
+		return Box{}, err
+	}
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
 	if err != nil {
-		return nil, fmt.Errorf("read the cgroups of process %d: %w", pid, err)
+		return Box{}, fmt.Errorf("read the cgroups of box %s: %w: %w", id, ErrEnded, err)
 	}
-	return c.parse(string(b), name), nil
+	return Box{h, h.parse(string(b), Payload(id))}, nil
+}
+
+// ErrEnded says that the process of a box is gone.
+var ErrEnded = errors.New("it has ended")
+
+// Check reads settings back from the kernel.
+func (b Box) Check(all []Setting) error {
+	var errs []error
+	for _, s := range all {
+		errs = append(errs, s.check(b.dirs))
+	}
+	return errors.Join(errs...)
 }
 
 // parse reads /proc/PID/cgroup: "4:memory:/path" for v1, "0::/path" for v2.
-func (c cgroups) parse(text, name string) map[string]string {
+func (h hierarchies) parse(text, name string) map[string]string {
 	dirs := map[string]string{}
 	for line := range strings.Lines(text) {
 		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
@@ -86,40 +109,19 @@ func (c cgroups) parse(text, name string) map[string]string {
 		if !ok {
 			continue
 		}
-		for controller, h := range c {
-			if h.v2 && parts[0] == "0" || !h.v2 && slices.Contains(strings.Split(parts[1], ","), controller) {
-				dirs[controller] = filepath.Join(h.point, before, name)
+		for controller, on := range h {
+			if on.v2 && parts[0] == "0" || !on.v2 && slices.Contains(strings.Split(parts[1], ","), controller) {
+				dirs[controller] = filepath.Join(on.point, before, name)
 			}
 		}
 	}
 	return dirs
 }
 
-// cgroups returns those of a box's cgroups that are there, of the names given. It
-// needs no process of the box: root's box has them at the top or below this
-// process's own, and where a user's has them, its last start has written down.
-func (s store) cgroups(id string, names ...string) ([]string, error) {
-	above, err := s.above(id)
-	if err != nil {
-		return nil, err
-	}
-	return findCgroups(names, above)
-}
-
-// above returns the cgroup above a user's box's own, as in /proc/PID/cgroup; empty
-// for root's boxes and those that have never started.
-func (s store) above(id string) (string, error) {
-	b, err := os.ReadFile(s.file(id, "cgroup"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read where the cgroups of box %s are: %w", id, err)
-	}
-	return strings.TrimSpace(string(b)), nil
-}
-
-// findCgroups returns every folder of these names in any hierarchy: at the top,
+// Find returns every folder of these names in any hierarchy: at the top,
 // where a session or service has its cgroup, and in the cgroups above.
-func findCgroups(names []string, above ...string) ([]string, error) {
-	all, err := mounts()
+func Find(names []string, above ...string) ([]string, error) {
+	all, err := mountinfo.All()
 	if err != nil {
 		return nil, err
 	}
@@ -136,12 +138,12 @@ func findCgroups(names []string, above ...string) ([]string, error) {
 	}
 	var found []string
 	for _, m := range all {
-		if m.fsType != "cgroup" && m.fsType != "cgroup2" {
+		if m.FSType != "cgroup" && m.FSType != "cgroup2" {
 			continue
 		}
 		for _, parent := range parents {
 			for _, name := range names {
-				dir := filepath.Join(m.point, parent, name)
+				dir := filepath.Join(m.Point, parent, name)
 				if _, err := os.Stat(dir); err == nil && !slices.Contains(found, dir) {
 					found = append(found, dir)
 				}
@@ -151,8 +153,8 @@ func findCgroups(names []string, above ...string) ([]string, error) {
 	return found, nil
 }
 
-// removeCgroup removes an empty cgroup and those below it.
-func removeCgroup(dir string) error {
+// Remove removes an empty cgroup and those below it.
+func Remove(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		if os.IsNotExist(err) {
@@ -162,7 +164,7 @@ func removeCgroup(dir string) error {
 	}
 	for _, e := range entries {
 		if e.IsDir() {
-			if err := removeCgroup(filepath.Join(dir, e.Name())); err != nil {
+			if err := Remove(filepath.Join(dir, e.Name())); err != nil {
 				return err
 			}
 		}
@@ -173,8 +175,8 @@ func removeCgroup(dir string) error {
 	return nil
 }
 
-// cgroupPIDs returns the processes in a cgroup and those below it.
-func cgroupPIDs(dir string) []int {
+// PIDs returns the processes in a cgroup and those below it.
+func PIDs(dir string) []int {
 	var pids []int
 	_ = filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
 		if err != nil || !e.IsDir() {

@@ -1,4 +1,4 @@
-package lxc
+package cgroup
 
 import (
 	"errors"
@@ -13,14 +13,14 @@ import (
 )
 
 var (
-	hostV1 = cgroups{
+	hostV1 = hierarchies{
 		"cpu": {point: "/v1/cpu"}, "cpuacct": {point: "/v1/cpuacct"}, "cpuset": {point: "/v1/cpuset"},
 		"memory": {point: "/v1/memory"}, "pids": {point: "/v1/pids"}, "blkio": {point: "/v1/blkio"},
 	}
-	hostV2 = cgroups{
+	hostV2 = hierarchies{
 		"cpu": {true, "/v2"}, "cpuset": {true, "/v2"}, "memory": {true, "/v2"}, "pids": {true, "/v2"}, "io": {true, "/v2"},
 	}
-	hostHybrid = cgroups{"cpu": {true, "/v2"}, "memory": {point: "/v1/memory"}, "pids": {true, "/v2"}}
+	hostHybrid = hierarchies{"cpu": {true, "/v2"}, "memory": {point: "/v1/memory"}, "pids": {true, "/v2"}}
 )
 
 func allLimits() provider.Resources {
@@ -31,14 +31,14 @@ func allLimits() provider.Resources {
 	}
 }
 
-func lines(settings []setting) []string {
+func lines(settings []Setting) []string {
 	var out []string
 	for _, s := range settings {
 		version := "v1 "
-		if s.v2 {
+		if s.V2 {
 			version = "v2 "
 		}
-		out = append(out, version+s.arg+": "+s.file+" = "+s.value)
+		out = append(out, version+s.arg+": "+s.File+" = "+s.Value)
 	}
 	return out
 }
@@ -47,7 +47,7 @@ func TestSettings(t *testing.T) {
 	device := func() (string, error) { return "8:0", nil }
 	for _, tt := range []struct {
 		name string
-		host cgroups
+		host hierarchies
 		r    provider.Resources
 		want []string
 	}{
@@ -88,11 +88,11 @@ func TestSettingsThatTheHostCannotKeep(t *testing.T) {
 	swap := int64(0)
 	for _, tt := range []struct {
 		name string
-		host cgroups
+		host hierarchies
 		r    provider.Resources
 		want []string // arguments blamed, in order
 	}{
-		{"no controllers", cgroups{}, provider.Resources{CPUs: 1, CPUSet: "0", Memory: 1 << 30, PIDs: 9},
+		{"no controllers", hierarchies{}, provider.Resources{CPUs: 1, CPUSet: "0", Memory: 1 << 30, PIDs: 9},
 			[]string{"box.resources.cpus", "box.resources.cpus", "box.resources.cpuset", "box.resources.memory", "box.resources.pids"}},
 		{"v1 swap without memory", hostV1, provider.Resources{Swap: &swap}, []string{"box.resources.swap"}},
 		{"no disk to limit", hostV2, provider.Resources{IO: provider.IO{Read: 1}}, []string{"box.resources.io"}},

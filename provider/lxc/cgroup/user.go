@@ -1,4 +1,4 @@
-package lxc
+package cgroup
 
 import (
 	"errors"
@@ -11,57 +11,59 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/provider/lxc/mountinfo"
 )
 
-// userCgroup is the name of the cgroups that setup makes for a user on hosts
+// UserName is the name of the cgroups that setup makes for a user on hosts
 // without systemd, one in each hierarchy.
-func userCgroup(uid int) string { return "berth.user." + strconv.Itoa(uid) }
+func UserName(uid int) string { return "berth.user." + strconv.Itoa(uid) }
 
-// userCgroups returns those that there are and that the user may enter. In v2 a
+// UserDirs returns those that there are and that the user may enter. In v2 a
 // process moves only between cgroups below one that is its user's.
-func userCgroups(uid int) []string {
-	all, err := mounts()
+func UserDirs(uid int) []string {
+	all, err := mountinfo.All()
 	if err != nil {
 		return nil
 	}
 	var dirs []string
 	for _, m := range all {
-		if m.fsType != "cgroup" {
+		if m.FSType != "cgroup" {
 			continue
 		}
-		if dir := filepath.Join(m.point, userCgroup(uid)); unix.Access(filepath.Join(dir, "cgroup.procs"), unix.W_OK) == nil {
+		if dir := filepath.Join(m.Point, UserName(uid)); unix.Access(filepath.Join(dir, "cgroup.procs"), unix.W_OK) == nil {
 			dirs = append(dirs, dir)
 		}
 	}
 	return dirs
 }
 
-// MissingUserCgroups returns the v1 cgroups that a user needs on this host and
+// MissingUserDirs returns the v1 cgroups that a user needs on this host and
 // does not have. Where controllers are in v2, systemd hands them on.
-func MissingUserCgroups(uid int) ([]string, error) {
-	dirs, err := wantedCgroups(uid)
+func MissingUserDirs(uid int) ([]string, error) {
+	dirs, err := wantedUserDirs(uid)
 	return slices.DeleteFunc(dirs, func(dir string) bool {
 		var st unix.Stat_t
 		return unix.Stat(filepath.Join(dir, "cgroup.procs"), &st) == nil && int(st.Uid) == uid
 	}), err
 }
 
-func wantedCgroups(uid int) ([]string, error) {
-	all, err := mounts()
+func wantedUserDirs(uid int) ([]string, error) {
+	all, err := mountinfo.All()
 	if err != nil {
 		return nil, err
 	}
 	var dirs []string
 	for _, m := range all {
-		if m.fsType == "cgroup" {
-			dirs = append(dirs, filepath.Join(m.point, userCgroup(uid)))
+		if m.FSType == "cgroup" {
+			dirs = append(dirs, filepath.Join(m.Point, UserName(uid)))
 		}
 	}
 	return dirs, nil
 }
 
-// MakeUserCgroup makes one of them the user's.
-func MakeUserCgroup(dir string, uid, gid int) error {
+// MakeUserDir makes one of them the user's.
+func MakeUserDir(dir string, uid, gid int) error {
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make the cgroup of user %d: %w", uid, err)
 	}
@@ -90,21 +92,21 @@ func MakeUserCgroup(dir string, uid, gid int) error {
 	return nil
 }
 
-// HasUserCgroups reports whether there is one.
-func HasUserCgroups(uid int) (bool, error) {
-	dirs, err := wantedCgroups(uid)
+// HasUserDirs reports whether there is one.
+func HasUserDirs(uid int) (bool, error) {
+	dirs, err := wantedUserDirs(uid)
 	return slices.ContainsFunc(dirs, func(dir string) bool {
 		_, err := os.Stat(dir)
 		return err == nil
 	}), err
 }
 
-// RemoveUserCgroups removes a user's cgroups.
-func RemoveUserCgroups(uid int) error {
-	dirs, err := wantedCgroups(uid)
+// RemoveUserDirs removes a user's cgroups.
+func RemoveUserDirs(uid int) error {
+	dirs, err := wantedUserDirs(uid)
 	errs := []error{err}
 	for _, dir := range dirs {
-		errs = append(errs, removeCgroup(dir))
+		errs = append(errs, Remove(dir))
 	}
 	return errors.Join(errs...)
 }

@@ -1,4 +1,4 @@
-package lxc
+package cgroup
 
 import (
 	"errors"
@@ -11,17 +11,17 @@ import (
 	"github.com/berth-dev/berth/provider"
 )
 
-// setting is one limit as the kernel takes it.
-type setting struct {
+// Setting is one limit as the kernel takes it.
+type Setting struct {
 	arg        string // path of the value in the Envfile: "memory", "io.read"
 	controller string // in the hierarchy that it is set in
-	v2         bool
-	file       string // in the box's cgroup folder
-	value      string // as written
-	// found picks out of the file's content what value must equal; nil means
+	V2         bool
+	File       string // in the box's cgroup folder
+	Value      string // as written
+	// found picks out of the file's content what Value must equal; nil means
 	// all of it.
 	found func(content string) string
-	want  string // what found must return; empty means value
+	want  string // what found must return; empty means Value
 }
 
 // cpuPeriod is the kernel's default period of the CPU quota, in microseconds.
@@ -33,11 +33,20 @@ var pageSize = int64(os.Getpagesize())
 // unlimited is what v1 memory files show without a limit, rounded to pages.
 const unlimited = int64(1) << 62
 
-// settings returns what the limits of r are on a host with the hierarchies of
-// c. device is the "major:minor" of the disk that holds the boxes; it is only
+// Settings returns what the limits of r are on this host. root is where the boxes
+// are: its disk is the one whose I/O is limited.
+func Settings(r provider.Resources, root string) ([]Setting, error) {
+	h, err := detect()
+	if err != nil {
+		return nil, err
+	}
+	return h.settings(r, func() (string, error) { return DiskOf(root) })
+}
+
+// settings returns what the limits of r are on a host with these hierarchies. device is the "major:minor" of the disk that holds the boxes; it is only
 // asked for when r limits I/O.
-func (c cgroups) settings(r provider.Resources, device func() (string, error)) ([]setting, error) {
-	b := settingsBuilder{cgroups: c}
+func (h hierarchies) settings(r provider.Resources, device func() (string, error)) ([]Setting, error) {
+	b := settingsBuilder{on: h}
 	if r.CPUs > 0 {
 		quota := strconv.FormatInt(int64(r.CPUs*cpuPeriod), 10)
 		period := strconv.Itoa(cpuPeriod)
@@ -76,21 +85,21 @@ func (c cgroups) settings(r provider.Resources, device func() (string, error)) (
 // settingsBuilder collects settings, and a complaint for every controller that
 // the host does not have.
 type settingsBuilder struct {
-	cgroups cgroups
-	all     []setting
-	errs    []error
+	on   hierarchies
+	all  []Setting
+	errs []error
 }
 
-func (b *settingsBuilder) v2(controller string) bool { return b.cgroups[controller].v2 }
-func (b *settingsBuilder) last() *setting            { return &b.all[len(b.all)-1] }
+func (b *settingsBuilder) v2(controller string) bool { return b.on[controller].v2 }
+func (b *settingsBuilder) last() *Setting            { return &b.all[len(b.all)-1] }
 
 func (b *settingsBuilder) add(arg, controller, file, value string) {
-	if h, ok := b.cgroups[controller]; !ok {
+	if h, ok := b.on[controller]; !ok {
 		b.errs = append(b.errs, &provider.ArgError{Arg: "box.resources." + arg, Err: fmt.Errorf(
 			"this host cannot limit it: its kernel has no cgroup controller %q mounted", controller)})
-		b.all = append(b.all, setting{}) // for last
+		b.all = append(b.all, Setting{}) // for last
 	} else {
-		b.all = append(b.all, setting{arg: arg, controller: controller, v2: h.v2, file: file, value: value})
+		b.all = append(b.all, Setting{arg: arg, controller: controller, V2: h.v2, File: file, Value: value})
 	}
 }
 
@@ -131,7 +140,7 @@ func (b *settingsBuilder) io(io provider.IO, device string) {
 		{"io.read_iops", "riops", "blkio.throttle.read_iops_device", io.ReadIOPS},
 		{"io.write_iops", "wiops", "blkio.throttle.write_iops_device", io.WriteIOPS},
 	}
-	_, v2 := b.cgroups["io"]
+	_, v2 := b.on["io"]
 	for _, rate := range rates {
 		if rate.value == 0 {
 			continue
@@ -158,77 +167,14 @@ func (b *settingsBuilder) io(io provider.IO, device string) {
 	}
 }
 
-// sharesOf converts a weight of 1 to 10000 with default 100 to v1's shares of 2
-// to 262144 with default 1024.
-func sharesOf(weight int64) int64 { return max(2, weight*1024/100) }
-
-func weightOf(shares int64) int64 { return max(1, (shares*100+1023)/1024) }
-
-// normalCPUSet writes a list of CPUs as the kernel does: sorted ranges.
-func normalCPUSet(list string) string {
-	set := map[int]bool{}
-	top := -1
-	for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {
-		from, to, isRange := strings.Cut(part, "-")
-		a, err1 := strconv.Atoi(strings.TrimSpace(from))
-		z, err2 := a, error(nil)
-		if isRange {
-			z, err2 = strconv.Atoi(strings.TrimSpace(to))
-		}
-		if err1 != nil || err2 != nil || z > 1<<16 {
-			return list // not a list of CPUs: compare it as it is
-		}
-		for i := a; i <= z; i++ {
-			set[i] = true
-		}
-		top = max(top, z)
-	}
-	var out []string
-	for i := 0; i <= top; i++ {
-		if !set[i] {
-			continue
-		}
-		first := i
-		for set[i+1] {
-			i++
-		}
-		if first == i {
-			out = append(out, strconv.Itoa(i))
-		} else {
-			out = append(out, fmt.Sprintf("%d-%d", first, i))
-		}
-	}
-	return strings.Join(out, ",")
-}
-
-// deviceRate finds in lines such as "8:0 rbps=1 wbps=max" the value of key for
-// a device, or with an empty key the first word after it.
-func deviceRate(content, device, key string) string {
-	for line := range strings.Lines(content) {
-		fields := strings.Fields(line)
-		if len(fields) < 2 || fields[0] != device {
-			continue
-		}
-		if key == "" {
-			return fields[1]
-		}
-		for _, f := range fields[1:] {
-			if name, value, _ := strings.Cut(f, "="); name == key {
-				return value
-			}
-		}
-	}
-	return "no limit"
-}
-
 // check reads the setting back from the box's cgroup folder.
-func (s setting) check(dirs map[string]string) error {
+func (s Setting) check(dirs map[string]string) error {
 	want := s.want
 	if want == "" {
-		want = s.value
+		want = s.Value
 	}
 	found := "nothing"
-	b, err := os.ReadFile(filepath.Join(dirs[s.controller], s.file))
+	b, err := os.ReadFile(filepath.Join(dirs[s.controller], s.File))
 	if err == nil {
 		found = strings.TrimSpace(string(b))
 		if s.found != nil {
@@ -240,8 +186,8 @@ func (s setting) check(dirs map[string]string) error {
 	}
 	if err != nil {
 		return &provider.ArgError{Arg: "box.resources." + s.arg,
-			Err: fmt.Errorf("wanted %s = %s, but it cannot be read back: %w", s.file, want, err)}
+			Err: fmt.Errorf("wanted %s = %s, but it cannot be read back: %w", s.File, want, err)}
 	}
 	return &provider.ArgError{Arg: "box.resources." + s.arg,
-		Err: fmt.Errorf("wanted %s = %s, but the kernel has %s", s.file, want, found)}
+		Err: fmt.Errorf("wanted %s = %s, but the kernel has %s", s.File, want, found)}
 }

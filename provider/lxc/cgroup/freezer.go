@@ -1,0 +1,72 @@
+package cgroup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// stillTimeout bounds the wait for a box to stand still: a process that sleeps
+// in the kernel, on a network filesystem say, is frozen when it wakes up.
+const stillTimeout = 10 * time.Second
+
+// Freezer is how the kernel freezes a cgroup: freezer.state in v1, cgroup.freeze
+// in v2 (cgroup-v1/freezer-subsystem.rst, cgroup-v2.rst).
+type Freezer struct {
+	File      string // takes what follows
+	Halt, Run string
+	state     string // the file that tells
+	frozen    string // the line in it that says so
+}
+
+// Freezer returns how the box is frozen.
+func (b Box) Freezer() (Freezer, error) {
+	if dir := b.dirs["freezer"]; dir != "" {
+		file := filepath.Join(dir, "freezer.state")
+		return Freezer{file, "FROZEN", "THAWED", file, "FROZEN"}, nil
+	}
+	for controller, dir := range b.dirs {
+		if b.on[controller].v2 {
+			return Freezer{filepath.Join(dir, "cgroup.freeze"), "1", "0", filepath.Join(dir, "cgroup.events"), "frozen 1"}, nil
+		}
+	}
+	return Freezer{}, errors.New("this host has no freezer among its cgroups")
+}
+
+// Stop freezes the box, and returns once it is frozen.
+func (f Freezer) Stop(ctx context.Context) error {
+	if err := os.WriteFile(f.File, []byte(f.Halt), 0); err != nil {
+		return err
+	}
+	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
+		b, err := os.ReadFile(f.state)
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(b)) {
+			if strings.TrimSpace(line) == f.frozen {
+				return nil
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if time.Since(begin) > stillTimeout {
+			return fmt.Errorf("it does not come to rest within %s", stillTimeout)
+		}
+	}
+}
+
+// IsFrozen reads the freezer of a cgroup, in its v1 and v2 forms.
+func IsFrozen(dir string) bool {
+	if b, err := os.ReadFile(filepath.Join(dir, "freezer.state")); err == nil {
+		return strings.TrimSpace(string(b)) == "FROZEN"
+	}
+	b, _ := os.ReadFile(filepath.Join(dir, "cgroup.events"))
+	return bytes.Contains(b, []byte("frozen 1"))
+}
