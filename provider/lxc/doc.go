@@ -16,6 +16,11 @@
 // bridge and its firewall table, is recorded in network.json in the same way
 // and goes with the last box.
 //
+// Packages beneath this one know nothing of boxes as a whole: cgroup sets limits,
+// firewall makes nftables tables, layer writes what a disk has beyond its layers,
+// archive reads and writes packed boxes, hostcheck finds what a host lacks, and
+// mountinfo and subid read files of the system.
+//
 // What a box is called, when it starts and how it is provisioned is the
 // engine's business.
 package lxc
