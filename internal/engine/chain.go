@@ -8,8 +8,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/berth-dev/berth/config"
 )
@@ -30,14 +33,16 @@ func (l link) keepable() bool { return l.step.block.Run == "once" && l.step.bloc
 //
 //   - the box's image (its digest, if the provider tells), provider, its arguments, login user and host name, which
 //     programs write into files when they are installed, and its environment;
+//   - where folders that are copied come from: the copies are on the disk, and no
+//     other project's business;
 //   - the key of the step before it;
 //   - the step's type, the plugin's build, its arguments, and the content of all
 //     files that it reads.
 //
 // Steps that always run belong to the chain, since those after them find what
 // they did. It ends at a step whose arguments are not known yet, that says
-// cache = false, or that has to do with a folder of the host: what such a step
-// reads and writes there is not on the box's disk.
+// cache = false, or that has to do with a folder of the host, shared or copied:
+// what such a step reads and writes there is not known by its key.
 func (e *Engine) chain(ctx context.Context, t *target) ([]link, error) {
 	h := sha256.New()
 	env, err := json.Marshal(t.box.Env)
@@ -49,6 +54,11 @@ func (e *Engine) chain(ctx context.Context, t *target) ([]link, error) {
 		image = img.Digest
 	}
 	hashed(h, "chain 1", image, t.box.Provider.Name, string(t.args), t.box.SSH.User, t.box.Hostname, string(env))
+	for _, f := range t.box.Folders {
+		if f.Type == config.FolderRsync {
+			hashed(h, "copy", e.folderPath(f.Source), f.Target)
+		}
+	}
 	before := h.Sum(nil)
 	var links []link
 	for _, s := range t.steps {
@@ -90,20 +100,37 @@ func (e *Engine) cacheable(b *config.Box, s *step) bool {
 		return *s.block.Cache
 	}
 	for _, f := range b.Folders {
-		if f.Type == "rsync" {
-			continue // a copy, on the box's disk
-		}
-		target := []byte(f.Target)
-		if bytes.Contains(s.args, target) {
-			return false
-		}
-		for _, input := range s.inputs {
-			if e.mentions(input, target) {
+		for _, name := range namesOfFolder(b, f.Target) {
+			if bytes.Contains(s.args, name) {
 				return false
+			}
+			for _, input := range s.inputs {
+				if e.mentions(input, name) {
+					return false
+				}
 			}
 		}
 	}
 	return true
+}
+
+// namesOfFolder returns how a step can name a folder of the box: by its path, from
+// the login user's home too, and by a variable of the box that has the path in it.
+func namesOfFolder(b *config.Box, target string) [][]byte {
+	names := [][]byte{[]byte(target)}
+	home := "/home/" + b.SSH.User
+	if b.SSH.User == "root" {
+		home = "/root"
+	}
+	if rel, ok := strings.CutPrefix(target, home+"/"); ok {
+		names = append(names, []byte(rel))
+	}
+	for _, variable := range slices.Sorted(maps.Keys(b.Env)) {
+		if strings.Contains(b.Env[variable], target) {
+			names = append(names, []byte(variable))
+		}
+	}
+	return names
 }
 
 // maxScript is more than a script has.

@@ -68,9 +68,17 @@ func TestChain(t *testing.T) {
 		"that, with cache = true": {func(_ *Engine, t *target) {
 			t.steps[1].args, t.steps[1].block.Cache = []byte(`{"inline":["ls /work"]}`), &yes
 		}, 3, 3},
-		"a copied folder": {func(_ *Engine, t *target) {
+		"a folder, by a variable of the box": {func(_ *Engine, t *target) {
+			t.box.Folders[0].Target, t.box.Env["A"] = "/b", "/b/c"
+			t.steps[1].args = []byte(`{"inline":["cd $A"]}`)
+		}, 0, 1},
+		"a folder in the login user's home": {func(_ *Engine, t *target) {
+			t.box.Folders[0].Target, t.steps[1].args = "/home/dev/src", []byte(`{"inline":["cd src"]}`)
+		}, 1, 1},
+		"a copied folder": {func(_ *Engine, t *target) { t.box.Folders[0].Type = "rsync" }, 0, 3},
+		"a step that uses it": {func(_ *Engine, t *target) {
 			t.box.Folders[0].Type, t.steps[1].args = "rsync", []byte(`{"inline":["ls /work"]}`)
-		}, 3, 3},
+		}, 0, 1},
 		"a script with a folder of the host": {func(e *Engine, tg *target) {
 			if err := os.WriteFile(filepath.Join(e.Envfile.Root, "s.sh"), []byte("cd /work && make"), 0o600); err != nil {
 				t.Fatal(err)

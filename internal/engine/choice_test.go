@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -48,6 +50,33 @@ func (t *target) done(but ...string) {
 	}
 }
 
+// What up does not run, though it is not as the Envfile says, is named: also of a
+// box in which a later step has failed.
+func TestChangedSteps(t *testing.T) {
+	tg := around(t)
+	tg.done("end")
+	tg.steps[1].hash = "new"
+	if diff := cmp.Diff([]string{tg.steps[1].title()}, tg.changedSteps()); diff != "" {
+		t.Errorf("not provisioned:\n%s", diff)
+	}
+	e := &Engine{Envfile: parse(t, t.TempDir(), "")}
+	lock := &state.LockFile{}
+	var err error
+	if lock.Boxes, err = e.lockedBoxes([]*target{tg}); err != nil {
+		t.Fatal(err)
+	}
+	var locked *LockError
+	if err := e.agreeSteps([]*target{tg}, lock); !errors.As(err, &locked) || !strings.Contains(err.Error(), `has not got these steps as they are now: note "one"`) {
+		t.Errorf("--frozen takes a box whose first step is an older one: %v", err)
+	}
+	tg.done()
+	tg.record.Provisioned = true
+	tg.record.Steps = tg.record.Steps[1:]
+	if diff := cmp.Diff([]string{tg.steps[0].title(), tg.steps[1].title()}, tg.changedSteps()); diff != "" {
+		t.Errorf("provisioned:\n%s", diff)
+	}
+}
+
 // What runs beside a step runs whenever that does, and not only then.
 func TestStepsBeside(t *testing.T) {
 	tg := around(t)
@@ -63,7 +92,9 @@ func TestStepsBeside(t *testing.T) {
 		{"the second of them failed", func() []string { tg.done("one"); return up() }(), []string{"stop", "one", "log@one", "two", "log@two"}},
 		{"one after another failed", func() []string { tg.done("log@one"); return up() }(), []string{"log@one", "two", "log@two"}},
 		{"all is done", func() []string { tg.done(); tg.record.Provisioned = true; return up() }(), []string{"two", "log@two"}},
-		{"provision", provision(ProvisionOptions{}), []string{"two", "log@two"}},
+		{"one failed when it was provisioned again", func() []string { tg.done("end"); return up() }(), []string{"two", "log@two", "end"}},
+		{"a new one", func() []string { tg.done(); tg.record.Steps = tg.record.Steps[1:]; return up() }(), []string{"two", "log@two"}},
+		{"provision", func() []string { tg.done(); return provision(ProvisionOptions{}) }(), []string{"two", "log@two"}},
 		{"provision a changed one", func() []string { tg.steps[1].hash = "new"; return provision(ProvisionOptions{}) }(),
 			[]string{"stop", "one", "log@one", "two", "log@two"}},
 		{"by name", provision(ProvisionOptions{Only: []string{"one"}}), []string{"stop", "one", "log@one"}},

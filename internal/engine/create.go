@@ -86,6 +86,7 @@ func (e *Engine) rollBack(ctx context.Context, t *target, cause error) error {
 		return errors.Join(cause, fmt.Errorf("what was made so far could not be removed (berth destroy tries again): %w", err))
 	}
 	err = e.Home.Remove(t.id)
+	e.rounds.fewer.Store(true)
 	e.tell(ctx, t.voice)
 	return errors.Join(cause, err)
 }

@@ -23,6 +23,7 @@ import (
 // Engine runs commands on the boxes of one project.
 type Engine struct {
 	Envfile *config.Envfile
+	Unread  bool // the Envfile has problems, so that what it declares is not known
 	Home    *state.Home
 	Project state.Project // ID is empty as long as the project never had a box
 	Plugins Plugins

@@ -7,6 +7,7 @@ import (
 
 	"github.com/berth-dev/berth/internal/forward"
 	"github.com/berth-dev/berth/internal/state"
+	"github.com/berth-dev/berth/internal/ui"
 	"github.com/berth-dev/berth/provider"
 )
 
@@ -20,29 +21,43 @@ func (e *Engine) heal(ctx context.Context, boxes ...*Existing) (healed bool) {
 		if died, err := dir.Died(); err != nil || !died { // berth port says what is wrong with its files
 			continue
 		}
-		running := false
-		err := e.exclusive(ctx, x, func(_ provider.Provider, now provider.Box) error {
-			if running = now.State == provider.Running && x.record.Made; !running {
-				return nil
-			}
-			return e.healForwards(ctx, x)
-		})
+		started, err := e.healOne(ctx, x)
 		var locked *state.LockedError
-		switch {
-		case errors.As(err, &locked) || ctx.Err() != nil:
-		case err != nil:
+		if err != nil && !errors.As(err, &locked) && ctx.Err() == nil {
 			x.voice.Warn("its forwards are down, and could not be started again: %v", err)
-		default:
-			healed = healed || running
 		}
+		healed = healed || started
 	}
 	return healed
 }
 
+// healOne starts the forwarder of a box that runs. It has the lock for as long as
+// that takes, and does not wait for what is reversed.
+func (e *Engine) healOne(ctx context.Context, x *Existing) (started bool, err error) {
+	p, err := e.provider(ctx, x)
+	if err != nil {
+		return false, err
+	}
+	unlock, err := e.Home.LockBriefly(x.record.ID, e.Command, e.workers())
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	if x.record, err = e.Home.Load(x.record.ID); err != nil {
+		return false, err
+	}
+	now, err := p.Inspect(ctx, x.record.ID)
+	if err != nil || now.State != provider.Running || !x.record.Made {
+		return false, err
+	}
+	err = e.healForwards(ctx, x, false)
+	return err == nil, err
+}
+
 // healForwards starts the forwarder of a running box again if it has died, with
 // what is on record: the Envfile may say something else by now, which is for up.
-// The box's lock must be held.
-func (e *Engine) healForwards(ctx context.Context, x *Existing) error {
+// The box's lock must be held. wait says whether what is reversed is waited for.
+func (e *Engine) healForwards(ctx context.Context, x *Existing, wait bool) error {
 	dir := forward.Dir(e.Home.BoxDir(x.record.ID))
 	plan, err := dir.LoadPlan()
 	if err != nil || plan.Empty() {
@@ -52,7 +67,7 @@ func (e *Engine) healForwards(ctx context.Context, x *Existing) error {
 		return err
 	}
 	x.voice.Say("its forwarder has died: starting it again")
-	f := &forwards{dir: dir, rules: plan.Rules, auto: plan.Auto, before: plan, sockets: map[string]*forward.Socket{}}
+	f := &forwards{dir: dir, rules: plan.Rules, auto: plan.Auto, before: plan, hasty: !wait, sockets: map[string]*forward.Socket{}}
 	defer f.close()
 	if err := dir.Ended(plan.Halted); err != nil {
 		return err
@@ -65,7 +80,8 @@ func (e *Engine) healForwards(ctx context.Context, x *Existing) error {
 }
 
 // endForwards ends a box's forwarder before the box is halted, or before it is
-// destroyed, when nothing of it must stay.
+// destroyed, when nothing of it must stay. If it is not halted then, the next
+// command heals it.
 func (e *Engine) endForwards(ctx context.Context, id string, destroyed bool) error {
 	dir := forward.Dir(e.Home.BoxDir(id))
 	if err := dir.Stop(ctx); err != nil {
@@ -74,7 +90,16 @@ func (e *Engine) endForwards(ctx context.Context, id string, destroyed bool) err
 	if destroyed {
 		return dir.Clear()
 	}
-	return dir.Ended(true)
+	return dir.Ended(false)
+}
+
+// haltedForwards notes that a box whose forwarder has ended is halted, so that
+// nobody takes that one for dead. A disk without room for it is no reason for a
+// halt to fail.
+func (e *Engine) haltedForwards(id string, voice *ui.Box) {
+	if err := forward.Dir(e.Home.BoxDir(id)).Ended(true); err != nil {
+		voice.Warn("that its forwards have ended could not be noted: %v", err)
+	}
 }
 
 // PortsOf is what is forwarded to and from a box.

@@ -20,6 +20,7 @@ type forwards struct {
 	auto    bool
 	before  *forward.Plan // what is on record
 	keep    bool          // the forwarder that there is goes on
+	hasty   bool          // what is reversed is not waited for
 	sockets map[string]*forward.Socket
 	running *forward.Running
 	told    sync.WaitGroup // what passes on the forwarder's news
@@ -225,7 +226,7 @@ const reverseTimeout = 10 * time.Second
 // passes the forwarder's news on as long as up runs.
 func (f *forwards) follow(ctx context.Context, t *target) error {
 	for _, r := range f.rules {
-		if !r.Reverse {
+		if !r.Reverse || f.hasty {
 			continue
 		}
 		limited, cancel := context.WithTimeout(ctx, reverseTimeout)
@@ -234,7 +235,9 @@ func (f *forwards) follow(ctx context.Context, t *target) error {
 		if err != nil && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err != nil {
+		if err != nil && limited.Err() != nil {
+			t.voice.Warn("what is reversed is not there yet after %s (berth port shows how it is)", reverseTimeout)
+		} else if err != nil {
 			return err
 		}
 		for _, p := range problems {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/berth-dev/berth/internal/state"
+	"github.com/berth-dev/berth/provider"
 )
 
 // OfflineError is what up would have to get from the network.
@@ -40,7 +41,12 @@ func (e *Engine) agree(ctx context.Context, targets []*target, o UpOptions) erro
 	}
 	var create, existing []*target
 	for _, t := range targets {
-		if t.record != nil && t.record.Made {
+		made := t.record != nil && t.record.Made
+		if made { // unless somebody has removed it without berth
+			_, err := t.plugin.Inspect(ctx, t.id)
+			made = !errors.Is(err, provider.ErrNotFound)
+		}
+		if made {
 			existing = append(existing, t)
 		} else {
 			create = append(create, t)
@@ -50,7 +56,7 @@ func (e *Engine) agree(ctx context.Context, targets []*target, o UpOptions) erro
 		if err := e.agreePlugins(targets, lock); err != nil {
 			return err
 		}
-		if err := agreeBoxes(existing, lock); err != nil {
+		if err := agreeBoxes(shared(existing), lock); err != nil {
 			return err
 		}
 		if !o.NoProvision { // else none are run, nor looked at
@@ -104,9 +110,9 @@ func (e *Engine) agreeSteps(targets []*target, lock *state.LockFile) error {
 		return err
 	}
 	differ := compareSteps(lock, &state.LockFile{Boxes: boxes})
-	for _, t := range targets {
-		if t.record == nil || !t.record.Provisioned {
-			continue // up runs those that it lacks
+	for _, t := range shared(targets) {
+		if t.record == nil {
+			continue // up runs them all
 		}
 		if changed := t.changedSteps(); len(changed) > 0 {
 			differ = append(differ, Difference{What: fmt.Sprintf("box %q", t.box.Name), Text: fmt.Sprintf(

@@ -19,7 +19,10 @@ func (e *Engine) All(ctx context.Context) ([]Status, error) {
 	var wg sync.WaitGroup
 	for i, r := range records {
 		all[i] = Status{Name: r.Name, State: provider.Unknown, Declared: true}
-		wg.Go(func() { e.inspect(ctx, &Existing{record: r}, &all[i]) })
+		wg.Go(func() {
+			e.inspect(ctx, &Existing{record: r}, &all[i])
+			all[i].noteForwards() // and heals none: that takes the project's Envfile
+		})
 	}
 	wg.Wait()
 	return all, ctx.Err()

@@ -127,7 +127,7 @@ func (e *Engine) Halt(ctx context.Context, boxes []*Existing, force bool) error 
 
 func (e *Engine) halt(ctx context.Context, p provider.Provider, x *Existing, force bool) error {
 	if err := e.endForwards(ctx, x.record.ID, false); err != nil {
-		return err
+		x.voice.Warn("its forwards could not be ended in order: %v", err)
 	}
 	now, err := p.Inspect(ctx, x.record.ID)
 	switch {
@@ -137,6 +137,7 @@ func (e *Engine) halt(ctx context.Context, p provider.Provider, x *Existing, for
 	case err != nil:
 		return err
 	case now.State == provider.Stopped:
+		e.haltedForwards(x.record.ID, x.voice)
 		x.voice.Say("is stopped already")
 		return nil
 	}
@@ -153,6 +154,7 @@ func (e *Engine) halt(ctx context.Context, p provider.Provider, x *Existing, for
 	if err := p.Stop(ctx, x.record.ID, grace, t.report()); err != nil {
 		return err
 	}
+	e.haltedForwards(x.record.ID, x.voice)
 	how := "halted"
 	if took := time.Since(begin); grace > 0 && took >= grace {
 		how = "stopped by force, since it did not halt,"
@@ -188,6 +190,7 @@ func (e *Engine) destroy(ctx context.Context, p provider.Provider, x *Existing) 
 	if err := e.Home.Remove(x.record.ID); err != nil {
 		return err
 	}
+	e.rounds.fewer.Store(true)
 	e.tell(ctx, x.voice)
 	x.voice.Say("destroyed")
 	return nil

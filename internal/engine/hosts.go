@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/berth-dev/berth/config"
 	"github.com/berth-dev/berth/internal/state"
@@ -54,6 +55,8 @@ type rounds struct {
 	mu   sync.Mutex // guards next
 	next *round     // has not begun; nil: none
 	busy sync.Mutex // held by the round that goes on
+	// fewer is set when a box has gone, which the one that may be left must be told.
+	fewer atomic.Bool
 }
 
 type round struct {
@@ -159,7 +162,7 @@ func (e *Engine) tellAll(ctx context.Context) error {
 // alone reports whether nobody has to be told of anybody. A box that is left of
 // several has to be told that the others have gone.
 func (e *Engine) alone(records []*state.Record) bool {
-	return len(records) == 0 || len(records) < 2 && len(e.Envfile.Boxes) < 2
+	return len(records) == 0 || len(records) < 2 && len(e.Envfile.Boxes) < 2 && !e.rounds.fewer.Load()
 }
 
 // members asks how all boxes are, if any can be told of the others. One whose

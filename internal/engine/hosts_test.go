@@ -161,3 +161,23 @@ func TestTellAtOnce(t *testing.T) {
 		t.Errorf("said %q", said)
 	}
 }
+
+// The last of several boxes is told that the others have gone, also if the Envfile
+// has lost them.
+func TestTellTheLast(t *testing.T) {
+	e, h, _ := hostsEngine(t, "a", "b")
+	h.put("a-id", up("10.177.0.2"))
+	e.Envfile.Boxes = e.Envfile.Boxes[:1]
+	if err := e.Home.Remove("b-id"); err != nil {
+		t.Fatal(err)
+	}
+	e.tell(t.Context(), e.UI.Box("a"))
+	if len(h.told) > 0 {
+		t.Errorf("a box that has always been alone is told of nobody: %v", h.told)
+	}
+	e.rounds.fewer.Store(true) // as destroy does
+	e.tell(t.Context(), e.UI.Box("a"))
+	if hosts, told := h.told["a-id"]; !told || len(hosts) > 0 {
+		t.Errorf("told %v, %v", hosts, told)
+	}
+}

@@ -176,7 +176,7 @@ func (e *Engine) freeze(ctx context.Context, boxes []*Existing, verb string, sus
 			if suspended {
 				return nil
 			}
-			return e.healForwards(ctx, x)
+			return e.healForwards(ctx, x, true)
 		})
 	})
 }

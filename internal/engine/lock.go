@@ -47,6 +47,7 @@ func (e *Engine) Lock(ctx context.Context, update bool) (Locked, error) {
 	if err != nil {
 		return done, err
 	}
+	targets = shared(targets)
 	lock, err := state.LoadLockFile(e.Envfile.Root)
 	if errors.Is(err, state.ErrNoLockFile) || err != nil && update {
 		lock, err = &state.LockFile{}, nil
@@ -87,6 +88,11 @@ func others(old, now *state.LockFile) {
 	}
 }
 
+// shared leaves out the boxes that only this user has: the lock is the team's.
+func shared(targets []*target) []*target {
+	return slices.DeleteFunc(slices.Clone(targets), func(t *target) bool { return t.box.Personal })
+}
+
 // Missing is what is not on this host.
 type Missing struct {
 	What  string // `image "debian:bookworm"`
@@ -94,8 +100,8 @@ type Missing struct {
 	Err   error
 }
 
-// lockable returns what the targets use of what can be locked. Images that are
-// not here are fetched, or else returned as missing.
+// lockable returns what the targets use of what can be locked, but for what only
+// this user has. Images that are not here are fetched, or else returned as missing.
 func (e *Engine) lockable(ctx context.Context, targets []*target, fetch bool) (*state.LockFile, []Missing, error) {
 	now := &state.LockFile{}
 	var missing []Missing
@@ -123,6 +129,9 @@ func (e *Engine) lockable(ctx context.Context, targets []*target, fetch bool) (*
 			continue
 		case err != nil:
 			return nil, nil, err
+		}
+		if t.box.Personal {
+			continue
 		}
 		switch same := now.Image(img.Key()); {
 		case same == nil:
@@ -170,10 +179,12 @@ func (e *Engine) imageOf(ctx context.Context, t *target, fetch bool) (state.Lock
 // lockablePlugins returns the external plugins that the targets use.
 func (e *Engine) lockablePlugins(targets []*target) ([]state.LockedPlugin, error) {
 	used := map[[2]string]bool{}
-	for _, t := range targets {
+	for _, t := range shared(targets) {
 		used[[2]string{"provider", t.box.Provider.Name}] = true
 		for _, p := range t.box.Provisioners {
-			used[[2]string{"provisioner", p.Type}] = true
+			if !p.Personal {
+				used[[2]string{"provisioner", p.Type}] = true
+			}
 		}
 	}
 	var all []state.LockedPlugin

@@ -23,10 +23,7 @@ import (
 // leaves. What is locked are the parts of it that are the project's.
 func (e *Engine) lockedBoxes(targets []*target) ([]state.LockedBox, error) {
 	var boxes []state.LockedBox
-	for _, t := range targets {
-		if t.box.Personal {
-			continue
-		}
+	for _, t := range shared(targets) {
 		b := state.LockedBox{Box: t.box.Name, Steps: []state.LockedStep{}}
 		for _, s := range t.steps {
 			if s.block.Personal {

@@ -17,7 +17,7 @@ import (
 
 // Change is one thing that is not as the Envfile says.
 type Change struct {
-	Kind string // "create", "start", "resume", "limits", "reload", "image", "forward", "step", "destroy", "unknown"
+	Kind string // "create", "start", "resume", "limits", "reload", "image", "user", "restore", "forward", "step", "destroy", "unknown"
 	What string // `step shell "setup"`
 	Why  string
 	// Command is what makes it so, if `berth up` does not.
@@ -87,6 +87,13 @@ func (e *Engine) plan(ctx context.Context, t *target) (Plan, error) {
 	if t.record.Image != t.box.Image {
 		p.add(Change{Kind: "image", What: "image", Why: fmt.Sprintf("it was made from %s and the Envfile now says %s", t.record.Image, t.box.Image),
 			Command: fmt.Sprintf("berth destroy %s && berth up %[1]s", t.box.Name)})
+	}
+	if t.record.SSH.User != t.box.SSH.User {
+		p.add(Change{Kind: "user", What: "login user", Why: fmt.Sprintf("it is %s and the Envfile now says %s", t.record.SSH.User, t.box.SSH.User),
+			Command: fmt.Sprintf("berth destroy %s && berth up %[1]s", t.box.Name)})
+	}
+	if t.record.Restoring != "" {
+		p.add(Change{Kind: "restore", What: "restore snapshot " + t.record.Restoring, Why: "that was interrupted"})
 	}
 	switch now.State {
 	case provider.Stopped:

@@ -139,3 +139,25 @@ func TestPlanStates(t *testing.T) {
 		}
 	}
 }
+
+// Another login user takes another box, as another image does.
+func TestPlanOfAnotherUser(t *testing.T) {
+	e, _, _ := newEngine(t, "box \"a\" {\n  ssh {\n    user = \"root\"\n  }\n}\n")
+	plans, err := e.Plan(t.Context(), e.Envfile.Boxes, false)
+	if err != nil || len(plans) != 1 || len(plans[0].Changes) != 1 || plans[0].Changes[0].Kind != "user" ||
+		plans[0].Changes[0].Command != "berth destroy a && berth up a" {
+		t.Errorf("%+v, %v", plans, err)
+	}
+	found, err := e.Find(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found.Record.SSH.User, found.Record.Restoring = "root", "before"
+	if err := e.Home.Save(found.Record); err != nil {
+		t.Fatal(err)
+	}
+	plans, err = e.Plan(t.Context(), e.Envfile.Boxes, false)
+	if err != nil || len(plans[0].Changes) != 1 || plans[0].Changes[0].What != "restore snapshot before" {
+		t.Errorf("an interrupted restore: %+v, %v", plans, err)
+	}
+}

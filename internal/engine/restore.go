@@ -87,6 +87,7 @@ func (e *Engine) restore(ctx context.Context, t *target, s state.Snapshot) error
 	if err := t.plugin.Stop(ctx, t.id, 0, t.report()); err != nil {
 		return err
 	}
+	e.haltedForwards(t.id, t.voice)
 	if err := t.plugin.(provider.Checkpointer).Restore(ctx, e.spec(t, keys), s.Key, t.report()); err != nil {
 		if errors.Is(err, provider.ErrNoCheckpoint) { // nothing has happened to the box
 			t.record.Restoring = ""

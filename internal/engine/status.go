@@ -3,9 +3,11 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/berth-dev/berth/config"
 	"github.com/berth-dev/berth/internal/forward"
 	"github.com/berth-dev/berth/internal/state"
 	"github.com/berth-dev/berth/provider"
@@ -25,7 +27,7 @@ type Status struct {
 	Image    string
 	State    provider.State
 	Problem  string        // why State is unknown, or what is wrong with the box
-	Declared bool          // false: the Envfile does not declare it (any more)
+	Declared bool          // false: the Envfile does not declare it (any more), as far as that could be read
 	ForkOf   string        // the box that it is a fork of; empty: none
 	Record   *state.Record // nil: it has none
 	Box      provider.Box  // zero unless it exists
@@ -52,13 +54,19 @@ func (e *Engine) Status(ctx context.Context, names []string) ([]Status, error) {
 	}
 	for _, x := range boxes {
 		if x.box == nil {
-			all = append(all, Status{Name: x.Name(), State: provider.Unknown})
+			all = append(all, Status{Name: x.Name(), State: provider.Unknown, Declared: e.Unread})
 		}
 	}
 	var wg sync.WaitGroup
 	for i := range all {
 		if x := byName[all[i].Name]; x != nil {
-			wg.Go(func() { e.inspect(ctx, x, &all[i]) })
+			wg.Go(func() {
+				e.inspect(ctx, x, &all[i])
+				if all[i].State == provider.Running && e.heal(ctx, x) {
+					all[i].Ports, _ = e.portsOf(x)
+				}
+				all[i].noteForwards()
+			})
 		}
 	}
 	wg.Wait()
@@ -90,13 +98,11 @@ func (e *Engine) inspect(ctx context.Context, x *Existing, s *Status) {
 	if s.Problem == "" {
 		s.Problem = e.unfinished(x)
 	}
-	if s.State != provider.Running {
-		return
-	}
-	if e.heal(ctx, x) {
-		s.Ports, _ = e.portsOf(x)
-	}
-	if s.Problem == "" && s.Ports.State == forward.Down && len(s.Ports.Ports) > 0 {
+}
+
+// noteForwards tells of forwards that are down.
+func (s *Status) noteForwards() {
+	if s.Problem == "" && s.State == provider.Running && s.Ports.State == forward.Down && len(s.Ports.Ports) > 0 {
 		s.Problem = "its forwards are down"
 	}
 }
@@ -110,6 +116,9 @@ func (e *Engine) unfinished(x *Existing) string {
 		return "its restore of snapshot " + x.record.Restoring + " was interrupted: berth up finishes it"
 	}
 	for _, s := range x.record.Steps {
+		if !x.runs(s.ID) {
+			continue
+		}
 		switch s.Status {
 		case state.StepFailed:
 			return "step " + s.ID + " failed: berth up goes on from there"
@@ -118,4 +127,12 @@ func (e *Engine) unfinished(x *Existing) string {
 		}
 	}
 	return ""
+}
+
+// runs reports whether up runs a step, as far as the Envfile is known: not one that
+// it has lost, or that only runs when it is asked for.
+func (x *Existing) runs(id string) bool {
+	return x.box == nil || slices.ContainsFunc(x.box.Provisioners, func(p *config.Provisioner) bool {
+		return p.ID() == id && p.Run != "never"
+	})
 }

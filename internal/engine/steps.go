@@ -16,9 +16,10 @@ import (
 	"github.com/berth-dev/berth/provisioner"
 )
 
-// settleSteps runs the steps that up owes: all that have not succeeded yet as
-// long as the box was never fully provisioned, and those that always run. client
-// is a connection to the box, nil to make one when it is needed.
+// settleSteps runs the steps that up owes: those that always run, those that failed
+// or were interrupted, and as long as the box was never fully provisioned all that
+// have not run yet. client is a connection to the box, nil to make one when it is
+// needed.
 func (e *Engine) settleSteps(ctx context.Context, t *target, o UpOptions, client *guest.Client) error {
 	if o.NoProvision {
 		return nil
@@ -27,7 +28,7 @@ func (e *Engine) settleSteps(ctx context.Context, t *target, o UpOptions, client
 		return err
 	}
 	due, resumed := t.dueSteps()
-	if changed := t.changedSteps(); t.record.Provisioned && len(changed) > 0 {
+	if changed := t.changedSteps(); len(changed) > 0 {
 		t.voice.Warn("the Envfile has steps that are new or have changed since they ran: %s; berth provision runs them",
 			strings.Join(changed, ", "))
 	}
@@ -49,7 +50,7 @@ func (t *target) dueSteps() (due []*step, resumed *step) {
 		switch {
 		case s.block.Run == "always":
 			return true
-		case s.block.Run == "never" || t.record.Provisioned || r != nil && r.Status == state.StepDone:
+		case s.block.Run == "never" || r == nil && t.record.Provisioned || r != nil && r.Status == state.StepDone:
 			return false
 		}
 		if r != nil && resumed == nil {
@@ -60,12 +61,13 @@ func (t *target) dueSteps() (due []*step, resumed *step) {
 	return c.of(t.steps), resumed
 }
 
-// changedSteps returns the titles of steps that would run differently than they
-// last did, or have never run, as far as their arguments are known.
+// changedSteps returns the titles of steps that up does not run, though they are
+// new or would run differently than they did, as far as their arguments are known.
 func (t *target) changedSteps() []string {
+	due, _ := t.dueSteps()
 	var titles []string
 	for _, s := range t.steps {
-		if s.block.Run == "once" && s.args != nil && t.differs(s) {
+		if s.block.Run == "once" && s.args != nil && t.differs(s) && !slices.Contains(due, s) {
 			titles = append(titles, s.title())
 		}
 	}
@@ -104,7 +106,7 @@ func (e *Engine) runSteps(ctx context.Context, t *target, due []*step, client *g
 		}
 	}
 	g := client.Guest(provisioner.Info{
-		Project: e.Envfile.Project.Name, Box: t.box.Name, Hostname: t.box.Hostname, User: t.box.SSH.User,
+		Project: e.Envfile.Project.Name, Box: t.box.Name, Hostname: t.box.Hostname, User: t.record.SSH.User,
 	}, t.voice)
 	g = envGuest{g, e.env(t.box)}
 	if err := t.waitForBoot(ctx, g); err != nil {
@@ -130,6 +132,12 @@ func (t *target) interrupted() bool {
 }
 
 func (e *Engine) runStep(ctx context.Context, t *target, s *step, g provisioner.Guest) error {
+	// It reads its files now, and what is recorded and kept must be of those.
+	if changed, err := e.look(s); err != nil {
+		return fmt.Errorf("box %q, %s: %w", t.box.Name, s.title(), err)
+	} else if changed {
+		t.keeping = nil // keys of checkpoints are of the files before
+	}
 	r := state.Step{ID: s.block.ID(), Hash: s.hash, Parts: s.parts, Status: state.StepRunning, At: time.Now().UTC()}
 	t.record.SetStep(r)
 	if err := e.Home.Save(t.record); err != nil {
@@ -137,6 +145,9 @@ func (e *Engine) runStep(ctx context.Context, t *target, s *step, g provisioner.
 	}
 	err := s.plugin.Provision(ctx, s.args, g)
 	r.At = time.Now().UTC()
+	if changed, _ := e.look(s); changed { // which of them it has read nobody knows
+		r.Hash, t.keeping = "", nil
+	}
 	switch {
 	case err == nil:
 		r.Status = state.StepDone

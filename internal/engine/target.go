@@ -38,6 +38,7 @@ type step struct {
 	hash   string            // of a step with args
 	parts  map[string]string // of what hash is of, by name
 	inputs []string
+	stamp  string // what the inputs looked like when the hash was made
 }
 
 // title is how a step is shown: `shell "packages"`, or just `shell`. Of a block
@@ -200,10 +201,23 @@ func (e *Engine) decodeStep(ctx context.Context, b *config.Box, p *config.Provis
 	if s.inputs, err = plugin.Inputs(ctx, args); err != nil {
 		return nil, diags, err
 	}
-	if s.hash, s.parts, err = fingerprint(p.Type, args, e.Envfile.Root, s.inputs); err != nil {
+	if _, err = e.look(s); err != nil {
 		return nil, diags, fmt.Errorf("box %q, %s: %w", b.Name, s.title(), err)
 	}
 	return s, diags, nil
+}
+
+// look makes the hash of a step with arguments, if the files that it reads have
+// been touched since that was made, and reports whether it is another.
+func (e *Engine) look(s *step) (changed bool, err error) {
+	stamp := stampOf(e.Envfile.Root, s.inputs)
+	if s.stamp == stamp {
+		return false, nil
+	}
+	before := s.hash
+	s.hash, s.parts, err = fingerprint(s.block.Type, s.args, e.Envfile.Root, s.inputs)
+	s.stamp = stamp
+	return s.hash != before, err
 }
 
 // Validate checks all boxes with their plugins, and touches nothing.

@@ -40,10 +40,13 @@ func (e *Engine) Up(ctx context.Context, boxes []*config.Box, o UpOptions) error
 	if err := e.agree(ctx, targets, o); err != nil {
 		return err
 	}
-	if e.Project.ID == "" {
-		if e.Project, err = e.Home.EnsureProject(e.Envfile.Root); err != nil {
-			return err
-		}
+	// Also if the project has an id: that of one that had no box left says nowhere
+	// that this is its folder, and a copy of the folder would be taken for it.
+	before := e.Project.ID
+	if e.Project, err = e.Home.EnsureProject(e.Envfile.Root); err != nil {
+		return err
+	}
+	if e.Project.ID != before {
 		if err := e.identify(targets); err != nil {
 			return err
 		}
@@ -158,6 +161,10 @@ func (e *Engine) up(ctx context.Context, t *target, o UpOptions) error {
 	if t.record.Image != t.box.Image {
 		t.voice.Warn("it was made from %s and the Envfile now says %s: destroy it and bring it up again to change that",
 			t.record.Image, t.box.Image)
+	}
+	if t.record.SSH.User != t.box.SSH.User {
+		t.voice.Warn("its login user is %s and the Envfile now says %s: destroy it and bring it up again to change that",
+			t.record.SSH.User, t.box.SSH.User)
 	}
 	var client *guest.Client
 	if running {

@@ -20,6 +20,8 @@ type Holder struct {
 	// Workers are the plugins that act for it. They outlive a holder that is
 	// killed by a moment, in which they undo what they were at.
 	Workers []Worker `json:"workers,omitempty"`
+	// Brief says that it needs the lock for a moment only, and is waited for.
+	Brief bool `json:"brief,omitempty"`
 }
 
 // LockedError means that another command is changing the box.
@@ -36,10 +38,28 @@ func (e *LockedError) Error() string {
 		e.Box, e.Holder.Command, e.Holder.PID, time.Since(e.Holder.Since).Round(time.Second))
 }
 
-// Lock takes the lock of a box for a command, or fails at once with
-// *LockedError. The kernel drops it when the process dies (flock(2)), so none is
-// ever stale; but of a holder that was killed the workers are waited for.
+// How long a lock waits for a holder that is brief, and for one that has not yet
+// said who it is.
+const (
+	briefPatience   = 5 * time.Second
+	unknownPatience = 100 * time.Millisecond
+)
+
+// Lock takes the lock of a box for a command, or fails with *LockedError, at once
+// unless the holder is brief. The kernel drops it when the process dies (flock(2)),
+// so none is ever stale; but of a holder that was killed the workers are waited for.
 func (h *Home) Lock(id, command string, workers []Worker) (unlock func(), err error) {
+	return h.lock(id, Holder{Command: command, Workers: workers})
+}
+
+// LockBriefly is Lock for what is over in a moment, so that nobody else fails
+// because of it.
+func (h *Home) LockBriefly(id, command string, workers []Worker) (unlock func(), err error) {
+	return h.lock(id, Holder{Command: command, Workers: workers, Brief: true})
+}
+
+func (h *Home) lock(id string, holder Holder) (unlock func(), err error) {
+	holder.PID, holder.Since = os.Getpid(), time.Now()
 	path := filepath.Join(h.boxDir(id), "lock")
 	for {
 		if err := h.make(h.boxDir(id)); err != nil {
@@ -53,25 +73,29 @@ func (h *Home) Lock(id, command string, workers []Worker) (unlock func(), err er
 			return nil, fmt.Errorf("lock box %s: %w", id, err)
 		}
 		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-			defer f.Close()
-			if !errors.Is(err, unix.EWOULDBLOCK) {
-				return nil, fmt.Errorf("lock box %s: %w", id, err)
-			}
 			e := &LockedError{Box: id}
 			_ = json.NewDecoder(f).Decode(&e.Holder) // a holder just beginning has written nothing yet
+			f.Close()
+			waited := time.Since(holder.Since)
+			switch {
+			case !errors.Is(err, unix.EWOULDBLOCK):
+				return nil, fmt.Errorf("lock box %s: %w", id, err)
+			case e.Holder.Brief && waited < briefPatience, e.Holder.PID == 0 && waited < unknownPatience:
+				time.Sleep(lockPoll)
+				continue
+			}
 			return nil, e
 		}
 		if !isAt(f, path) { // what was locked has been removed by a destroy
 			f.Close()
 			continue
 		}
-		err = outlast(f)
-		if err == nil {
-			err = describe(f, Holder{PID: os.Getpid(), Command: command, Since: time.Now(), Workers: workers})
-		}
-		if err != nil {
+		if err := outlast(f); err != nil {
 			f.Close()
 			return nil, fmt.Errorf("lock box %s: %w", id, err)
+		}
+		if describe(f, holder) != nil {
+			_ = f.Truncate(0) // a full disk must not keep from the destroy that makes room
 		}
 		return func() {
 			// A folder with nothing but its lock is left by a box that was never

@@ -34,16 +34,11 @@ func (h *Home) FindProject(root string) (Project, bool, error) {
 		return p, false, err
 	}
 	p.ID = id
-	b, err := os.ReadFile(h.projectFile(id))
-	if errors.Is(err, fs.ErrNotExist) {
-		// Made by another user or with another data home: it has no boxes here.
-		return p, true, nil
-	}
+	before, err := h.lastRoot(id)
 	if err != nil {
 		return p, false, fmt.Errorf("look up the project: %w", err)
 	}
-	before := strings.TrimSpace(string(b))
-	if before == root {
+	if before == "" || before == root {
 		return p, true, nil
 	}
 	// The id is known from elsewhere. If that place still has it, this is a
@@ -53,6 +48,21 @@ func (h *Home) FindProject(root string) (Project, bool, error) {
 	}
 	p.Moved = before
 	return p, true, nil
+}
+
+// lastRoot returns where a project was when it was last seen: as its entry says,
+// else one of its boxes. Empty: another user or data home has made it, or its last
+// box is gone.
+func (h *Home) lastRoot(id string) (string, error) {
+	b, err := os.ReadFile(h.projectFile(id))
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return strings.TrimSpace(string(b)), err
+	}
+	records, err := h.Records(id)
+	if err != nil || len(records) == 0 {
+		return "", err
+	}
+	return records[0].Root, nil
 }
 
 // EnsureProject returns the project in root, giving it an id if it has none of

@@ -7,8 +7,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/internal/testenv"
 )
 
 func TestLockNamesItsHolder(t *testing.T) {
@@ -28,6 +33,59 @@ func TestLockNamesItsHolder(t *testing.T) {
 	unlock()
 	if _, err := os.Stat(h.boxDir("p-web-1")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the lock of a box without a record is left: %v", err)
+	}
+}
+
+// Who needs the lock for a moment keeps nobody from it.
+func TestLockWaitsForABriefHolder(t *testing.T) {
+	h, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := h.LockBriefly("p-web-1", "berth status", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ended atomic.Bool
+	go func() {
+		time.Sleep(100 * time.Millisecond)
+		ended.Store(true)
+		unlock()
+	}()
+	unlock, err = h.Lock("p-web-1", "berth up", nil)
+	if err != nil || !ended.Load() {
+		t.Fatalf("the lock was had with %v, while it was held: %v", err, !ended.Load())
+	}
+	unlock()
+}
+
+// A full disk keeps nobody from the lock: destroy makes room.
+func TestLockOnAFullDisk(t *testing.T) {
+	testenv.NeedRoot(t)
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k,mode=0700"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	h, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const id = "p-web-1"
+	if err := h.Save(&Record{ID: id}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "full"), make([]byte, 1<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
+		t.Fatal(err)
+	}
+	unlock, err := h.Lock(id, "berth destroy", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	var locked *LockedError
+	if _, err := h.Lock(id, "berth up", nil); !errors.As(err, &locked) {
+		t.Errorf("a second command has the lock too: %v", err)
 	}
 }
 
@@ -110,6 +168,20 @@ func TestProjectMovedAndCopied(t *testing.T) {
 	}
 	if again, known, err := h.FindProject(b); err != nil || !known || again.ID != first.ID {
 		t.Errorf("the original lost its id: %+v, %v", again, err)
+	}
+	// Where only a box says which folder is the original.
+	if err := h.ForgetProject(first.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Save(&Record{ID: "web", ProjectID: first.ID, Root: b}); err != nil {
+		t.Fatal(err)
+	}
+	d := filepath.Join(top, "d")
+	if err := os.CopyFS(d, os.DirFS(b)); err != nil {
+		t.Fatal(err)
+	}
+	if _, known, err := h.FindProject(d); err != nil || known {
+		t.Errorf("a copy of a project without an entry has its boxes: %v, %v", known, err)
 	}
 }
 

@@ -109,7 +109,7 @@ func (d *deps) engine(lenient bool) (*engine.Engine, error) {
 		}
 	}
 	e := &engine.Engine{
-		Envfile: file, Home: home, Project: project, Plugins: pluginsOf(d, home, file.Root),
+		Envfile: file, Unread: diags.HasErrors(), Home: home, Project: project, Plugins: pluginsOf(d, home, file.Root),
 		UI: d.ui, Command: d.command, Host: engine.ReadHost(os.Getenv),
 		Processes: d.processes, Build: build(), PluginFile: d.pluginFile(home, file.Root),
 	}
