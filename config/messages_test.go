@@ -137,6 +137,14 @@ func TestMessages(t *testing.T) {
 			"6 <<B: The text that begins with <<B has no end: a line with nothing but B.",
 		},
 		{
+			"heredoc without end around another", box("message = <<A\n${<<B\ny\nB\n}"),
+			"3 <<A: The text that begins with <<A has no end: a line with nothing but A.",
+		},
+		{
+			"argument without value", box("message"),
+			`3 message: An argument or block definition is required here. To set an argument, use the equals sign "=" to introduce the argument value.`,
+		},
+		{
 			"brace too many", box("}"),
 			"4 }: This } closes nothing: there is one } too many, here or above.",
 		},

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
@@ -29,16 +28,16 @@ func typeHint(expr hcl.Expression, at hcl.Range) string {
 	if !ok {
 		return ""
 	}
-	hint := ""
+	hint, types := "", []string{"string", "number", "bool", "any", "list", "set", "map", "object", "tuple"}
 	_ = hclsyntax.VisitAll(node, func(n hclsyntax.Node) hcl.Diagnostics {
 		if n.Range() != at {
 			return nil
 		}
 		switch n := n.(type) {
 		case *hclsyntax.ScopeTraversalExpr:
-			hint = didYouMeanType(n.Traversal.RootName())
+			hint = didYouMean(n.Traversal.RootName(), types)
 		case *hclsyntax.FunctionCallExpr:
-			hint = didYouMeanType(n.Name)
+			hint = didYouMean(n.Name, types)
 		case *hclsyntax.TemplateExpr:
 			if s, diags := n.Value(nil); !diags.HasErrors() && s.Type() == cty.String {
 				hint = fmt.Sprintf(" Write it without quotes: %s.", s.AsString())
@@ -47,12 +46,4 @@ func typeHint(expr hcl.Expression, at hcl.Range) string {
 		return nil
 	})
 	return hint
-}
-
-func didYouMeanType(name string) string {
-	types := []string{"string", "number", "bool", "any", "list", "set", "map", "object", "tuple"}
-	if slices.Contains(types, name) {
-		return "" // what is wrong is how it is used
-	}
-	return didYouMean(name, types)
 }
