@@ -68,6 +68,18 @@ func exprRange(expr hcl.Expression, ctx *hcl.EvalContext, path string) hcl.Range
 	return expr.Range()
 }
 
+// keyRange returns where a key of a map stands, or the whole map when it is not
+// written out.
+func keyRange(expr hcl.Expression, ctx *hcl.EvalContext, key string) hcl.Range {
+	pairs, _ := hcl.ExprMap(expr) // none when it is no map
+	for _, kv := range pairs {
+		if keyText(kv.Key, ctx) == key {
+			return kv.Key.Range()
+		}
+	}
+	return expr.Range()
+}
+
 func keyText(expr hcl.Expression, ctx *hcl.EvalContext) string {
 	if word := hcl.ExprAsKeyword(expr); word != "" {
 		return word

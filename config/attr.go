@@ -1,9 +1,11 @@
 package config
 
 import (
+	"fmt"
 	"math"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -139,10 +141,19 @@ func (d *decoder) size(a *hcl.Attribute, dst *int64, lo int64, why string) {
 	case err != nil:
 		d.failValue(a.Expr, "Invalid size", "%q cannot be %s: %s.", a.Name, quoted(v.AsString()), err)
 	case n < lo:
-		d.failValue(a.Expr, "Out of range", "%q must be at least %s, not %s.%s", a.Name, formatSize(lo), formatSize(n), why)
+		d.failValue(a.Expr, "Out of range", "%q must be at least %s, not %s.%s%s", a.Name, formatSize(lo), formatSize(n), why, unitHint(v.AsString()))
 	default:
 		*dst = n
 	}
+}
+
+// unitHint says what a size without a unit means, which is seldom what is meant
+// by a small one. It begins with a space or is empty.
+func unitHint(s string) string {
+	if n, err := strconv.ParseInt(s, 10, 64); err != nil || n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(` A number without a unit is bytes; write "%sMiB" for as many MiB.`, s)
 }
 
 func (d *decoder) duration(a *hcl.Attribute, dst *time.Duration, lo, hi time.Duration) {

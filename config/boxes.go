@@ -1,6 +1,10 @@
 package config
 
-import "github.com/hashicorp/hcl/v2"
+import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+)
 
 // decodeBoxes makes every box from the defaults and from its own blocks.
 func (d *decoder) decodeBoxes(e *Envfile, decls declarations) {
@@ -127,10 +131,14 @@ func (d *decoder) checkBoxes(e *Envfile) {
 			d.fail(b.DeclRange, "Invalid value", "The name %q cannot be the box's hostname: %s. Write a hostname.", b.Name, err)
 		}
 		if b.Primary {
-			if primary != nil {
-				d.fail(b.Range("primary"), "Two primary boxes", "At most one box can be primary; %q is already, at %s.", primary.Name, place(primary.Range("primary")))
-			} else {
+			switch {
+			case primary == nil:
 				primary = b
+			case primary.Range("primary") == b.Range("primary"):
+				d.fail(b.Range("primary"), "Two primary boxes", "At most one box can be primary, and this makes both %q and %q so. To choose the first, write primary = %s.",
+					primary.Name, b.Name, d.isFirst(b))
+			default:
+				d.fail(b.Range("primary"), "Two primary boxes", "At most one box can be primary; %q is already, at %s.", primary.Name, place(primary.Range("primary")))
 			}
 		}
 		d.checkProvisioners(b)
@@ -139,4 +147,13 @@ func (d *decoder) checkBoxes(e *Envfile) {
 	d.checkNetworks(e)
 	d.checkForwards(e)
 	d.checkDependencies(e)
+}
+
+// isFirst is an expression that is true for the first box alone of those that
+// b's block makes.
+func (d *decoder) isFirst(b *Box) string {
+	if g := d.boxes.group(b.Block); g.repeat == "for_each" {
+		return fmt.Sprintf("each.key == %q", g.instances[0].key)
+	}
+	return "count.index == 0"
 }

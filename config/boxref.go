@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -10,7 +11,7 @@ import (
 // checkBoxRef reports a use of box that cannot be.
 func (d *decoder) checkBoxRef(t hcl.Traversal) bool {
 	if !d.scope.inStep {
-		d.fail(t.SourceRange(), "Unknown variable", "The values of a box are known once it is up, so only provisioner blocks can use them.")
+		d.fail(t.SourceRange(), "Unknown variable", "The values of a box are known once it is up, so only provisioner blocks can use them.%s", plainName(t))
 		return false
 	}
 	name, ok := "", false
@@ -42,6 +43,19 @@ func (d *decoder) checkBoxRef(t hcl.Traversal) bool {
 		return false
 	}
 	return true
+}
+
+// plainName says how to write the name of a box for box.NAME and box.NAME.name,
+// which nothing but a provisioner takes. It begins with a space or is empty.
+func plainName(t hcl.Traversal) string {
+	if len(t) != 2 && len(t) != 3 {
+		return ""
+	}
+	name, ok := stepName(t[1])
+	if value, _ := stepName(t[len(t)-1]); !ok || len(t) == 3 && value != "name" {
+		return ""
+	}
+	return fmt.Sprintf(" To name the box, as in depends_on, write %s.", quoted(name))
 }
 
 // hasKey reports whether a step of a traversal names a box of the block.

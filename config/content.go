@@ -64,15 +64,27 @@ func (d *decoder) unknownArguments(b *hclsyntax.Body, content *hcl.BodyContent, 
 }
 
 // hint names where a word belongs that is right elsewhere, or else the nearest
-// right word. It begins with a space or is empty.
+// right word, or else the few that there are. It begins with a space or is empty.
 func hint(name string, here *hcl.BodySchema, names []string) string {
+	outer := []*hcl.BodySchema{topSchema, boxSchema, defaultsSchema, resourcesSchema, ioSchema}
 	for _, home := range homes() {
+		// Blocks beside each other have names in common by chance: "type" in a
+		// network is not meant for a folder.
+		if home.schema != boxSchema && !slices.Contains(outer, here) {
+			continue
+		}
 		if home.schema != here && slices.Contains(schemaNames(home.schema), name) {
 			return fmt.Sprintf(" It belongs in a %q block.", home.block)
 		}
 	}
-	return didYouMean(name, names)
+	if s := didYouMean(name, names); s != "" || len(names) > maxListed {
+		return s
+	}
+	return fmt.Sprintf(" Allowed here: %s.", strings.Join(names, ", "))
 }
+
+// maxListed is how many names a message lists.
+const maxListed = 6
 
 type home struct {
 	block  string

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
 )
 
 // maxEnvValue is the size in bytes of the longest value. The kernel itself takes
@@ -25,7 +26,7 @@ func (d *decoder) environment(a *hcl.Attribute, b *Box) {
 		at := exprRange(a.Expr, d.plain, key)
 		switch {
 		case !envNameRE.MatchString(key):
-			d.failPart(a.Expr, at, "Invalid value", "%s is no name for an environment variable: use letters, digits and '_', and begin with a letter or '_'.", quoted(key))
+			d.failPart(a.Expr, keyRange(a.Expr, d.plain, key), "Invalid value", "%s is no name for an environment variable: use letters, digits and '_', and begin with a letter or '_'.", quoted(key))
 			continue
 		case v == nil:
 			delete(b.Env, key)
@@ -45,17 +46,30 @@ func (d *decoder) environment(a *hcl.Attribute, b *Box) {
 	}
 }
 
-// textMap returns the value of an argument that maps names to strings.
+// textMap returns the value of an argument that maps names to strings, without
+// the elements that are none, which it reports.
 func (d *decoder) textMap(a *hcl.Attribute) (map[string]*string, bool) {
-	v, ok := d.typed(a, cty.Map(cty.String), `a map of strings, such as { NAME = "value" }`)
+	v, ok := d.typed(a, cty.DynamicPseudoType, "a map")
 	if !ok {
 		return nil, false
 	}
+	if ty := v.Type(); !ty.IsMapType() && !ty.IsObjectType() {
+		d.failValue(a.Expr, "Wrong type", `%q must be a map of strings, such as { NAME = "value" }; this is %s.`, a.Name, describe(v))
+		return nil, false
+	}
 	out := map[string]*string{}
-	for key, elem := range v.AsValueMap() {
-		out[key] = nil
-		if !elem.IsNull() {
-			s := elem.AsString()
+	elems := v.AsValueMap()
+	for _, key := range slices.Sorted(maps.Keys(elems)) {
+		elem := elems[key]
+		text, err := convert.Convert(elem, cty.String)
+		switch {
+		case err != nil:
+			d.failPart(a.Expr, exprRange(a.Expr, d.plain, key), "Wrong type", "The value of %s in %q must be a string; this is %s.", quoted(key), a.Name, describe(elem))
+			out[key] = new(string) // so that the key is looked at
+		case text.IsNull():
+			out[key] = nil
+		default:
+			s := text.AsString()
 			out[key] = &s
 		}
 	}

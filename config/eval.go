@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -15,8 +14,9 @@ import (
 type scope struct {
 	vars, locals, paths map[string]bool
 
-	repeat string // "count" or "for_each" in a box that has it
-	inStep bool   // in the arguments of a provisioner
+	repeat    string // "count" or "for_each" in a box that has it
+	inStep    bool   // in the arguments of a provisioner
+	inDefault bool   // in the default of a variable
 }
 
 // maxFor is how deep for expressions may nest: each level multiplies the work.
@@ -43,6 +43,10 @@ func (d *decoder) evalIn(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, 
 		return cty.DynamicVal, false
 	}
 	w := weigh(v)
+	if w.infinite {
+		d.failValue(expr, "Invalid number", "This expression makes an infinite number, as a division by zero does.")
+		return cty.DynamicVal, false
+	}
 	if msg := w.complaint(); msg != "" {
 		d.failValue(expr, tooComplex, "The value of this expression %s.", msg)
 		return cty.DynamicVal, false
@@ -63,7 +67,7 @@ func (d *decoder) evalIn(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, 
 func (d *decoder) checkExpr(expr hcl.Expression, ctx *hcl.EvalContext) bool {
 	ok := true
 	for _, t := range variables(expr, ctx) {
-		ok = d.checkTraversal(t) && ok
+		ok = d.checkTraversal(expr, t) && ok
 	}
 	if node, isNode := expr.(hclsyntax.Node); isNode {
 		w := &exprWalker{functions: functionsOf(ctx)}
@@ -97,9 +101,12 @@ func (d *decoder) checkUse(expr hcl.Expression, ctx *hcl.EvalContext, repeats bo
 	return true
 }
 
-func (d *decoder) checkTraversal(t hcl.Traversal) bool {
-	roots := []string{"var", "local", "path"}
+func (d *decoder) checkTraversal(expr hcl.Expression, t hcl.Traversal) bool {
 	root := t.RootName()
+	if d.scope.inDefault && (root == "var" || root == "local") {
+		d.fail(t.SourceRange(), "Invalid reference", "The default of a variable cannot use variables or locals. A local can use both: locals { NAME = ... }.")
+		return false
+	}
 	var names map[string]bool
 	switch root {
 	case "var":
@@ -113,7 +120,7 @@ func (d *decoder) checkTraversal(t hcl.Traversal) bool {
 	case "count", "each":
 		return d.repeatedRef(t)
 	default:
-		d.fail(t.SourceRange(), "Unknown variable", "%s", d.unknownRoot(t, roots))
+		d.fail(t.SourceRange(), "Unknown variable", "%s", d.unknownRoot(expr, t))
 		return false
 	}
 	if len(t) < 2 {
@@ -126,27 +133,6 @@ func (d *decoder) checkTraversal(t hcl.Traversal) bool {
 	word := map[string]string{"var": "variable", "local": "local", "path": "path"}[root]
 	d.fail(t[:2].SourceRange(), "Unknown variable", "There is no %s %q.%s", word, name, didYouMean(name, slices.Collect(maps.Keys(names))))
 	return false
-}
-
-// unknownRoot explains a name that stands alone, most often text without quotes.
-func (d *decoder) unknownRoot(t hcl.Traversal, roots []string) string {
-	name := t.RootName()
-	if len(t) > 1 {
-		return fmt.Sprintf("There is nothing named %q; values are var.NAME, local.NAME and path.NAME.%s", name, didYouMean(name, roots))
-	}
-	switch {
-	case d.scope.vars[name]:
-		return fmt.Sprintf("There is nothing named %q. Did you mean \"var.%s\"?", name, name)
-	case d.scope.locals[name]:
-		return fmt.Sprintf("There is nothing named %q. Did you mean \"local.%s\"?", name, name)
-	}
-	switch strings.ToLower(name) {
-	case "yes", "on":
-		return fmt.Sprintf("There is nothing named %q. Did you mean true?", name)
-	case "no", "off":
-		return fmt.Sprintf("There is nothing named %q. Did you mean false?", name)
-	}
-	return fmt.Sprintf("There is nothing named %q. Text is written in quotes: \"%s\".", name, name)
 }
 
 func stepName(step hcl.Traverser) (string, bool) {

@@ -22,7 +22,7 @@ type Forward struct {
 	Reverse     bool // the box's end listens, the host's is connected to
 	DeclRange   hcl.Range
 
-	hostRange hcl.Range // where host was written, or else the block
+	listens hcl.Range // where the end that listens was written, or else the block
 }
 
 // reservedPorts is where the ports begin that anybody may listen on.
@@ -32,7 +32,7 @@ func (d *decoder) decodeForwards(b *Box, blocks hcl.Blocks) {
 	for _, block := range d.unique("forward", blocks) {
 		f := Forward{
 			Name: block.Labels[0], HostIP: "127.0.0.1", Protocol: "tcp", PortRange: defaultPortRange,
-			DeclRange: block.DefRange, hostRange: block.DefRange,
+			DeclRange: block.DefRange, listens: block.DefRange,
 		}
 		if err := checkName(f.Name); err != nil {
 			d.fail(block.LabelRanges[0], "Invalid name", "A forward cannot be named %q: %s.", f.Name, err)
@@ -46,8 +46,12 @@ func (d *decoder) decodeForwards(b *Box, blocks hcl.Blocks) {
 		d.boolean(attrs["auto_correct"], &f.AutoCorrect)
 		d.portRange(attrs["port_range"], &f.PortRange)
 		d.boolean(attrs["reverse"], &f.Reverse)
-		if a := attrs["host"]; a != nil {
-			f.hostRange = a.Expr.Range()
+		end := "host"
+		if f.Reverse {
+			end = "guest"
+		}
+		if a := attrs[end]; a != nil {
+			f.listens = a.Expr.Range()
 		}
 		d.checkForward(f, attrs)
 		b.Forwards = slices.DeleteFunc(b.Forwards, func(o Forward) bool { return o.Name == f.Name })
@@ -105,8 +109,7 @@ func (d *decoder) checkForwards(e *Envfile) {
 		for _, f := range b.Forwards {
 			for _, o := range all {
 				if meet(o.box == b.Name, o.f, f) {
-					fail(f.hostRange, "Duplicate forward", "%s has the forward %q of box %q already, at %s. Take another, leave \"host\" out to have one chosen, or allow auto_correct.",
-						meetingPoint(f), o.f.Name, o.box, place(o.f.DeclRange))
+					fail(f.listens, "Duplicate forward", "%s, leave \"host\" out to have one chosen, or allow auto_correct.", d.taken(o.box, o.f, b, f))
 					break
 				}
 			}
@@ -117,6 +120,18 @@ func (d *decoder) checkForwards(e *Envfile) {
 			}
 		}
 	}
+}
+
+// taken says that a forward of b listens where that of a first box does.
+func (d *decoder) taken(box string, first Forward, b *Box, f Forward) string {
+	if first.listens != f.listens {
+		return fmt.Sprintf("%s has the forward %q of box %q already, at %s. Take another", meetingPoint(f), first.Name, box, place(first.listens))
+	}
+	own := ""
+	if g := d.boxes.group(b.Block); g.repeat == "count" && f.Host.Path == "" {
+		own = fmt.Sprintf(", such as host = %d + count.index", f.Host.Port)
+	}
+	return fmt.Sprintf("%s cannot lead to both %q and %q. Give each box its own%s", meetingPoint(f), box, b.Name, own)
 }
 
 // meetingPoint names the end of a forward that listens.

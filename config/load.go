@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/hashicorp/hcl/v2"
@@ -35,9 +36,31 @@ func Find(dir string) (string, error) {
 			return "", fmt.Errorf("find Envfile: %w", err)
 		}
 		if d == filepath.Dir(d) {
-			return "", fmt.Errorf("%w in %s or any folder above it; `berth init` writes one", ErrNoEnvfile, abs)
+			return "", fmt.Errorf("%w in %s or any folder above it%s; `berth init` writes one", ErrNoEnvfile, abs, mistaken(abs))
 		}
 	}
+}
+
+// mistaken says what in a folder may be meant for an Envfile and is none. It
+// begins with a space or is empty.
+func mistaken(dir string) string {
+	path := filepath.Join(dir, FileName)
+	switch info, err := os.Lstat(path); {
+	case err != nil:
+	case info.IsDir():
+		return fmt.Sprintf(" (%s is a folder)", path)
+	case info.Mode()&fs.ModeSymlink != 0:
+		return fmt.Sprintf(" (%s is a link that leads to no file)", path)
+	default:
+		return fmt.Sprintf(" (%s is not a regular file)", path)
+	}
+	entries, _ := os.ReadDir(dir) // what cannot be read has nothing to say
+	for _, e := range entries {
+		if strings.EqualFold(strings.TrimSuffix(e.Name(), ".hcl"), FileName) && !e.IsDir() {
+			return fmt.Sprintf(" (%s would have to be named %s)", filepath.Join(dir, e.Name()), FileName)
+		}
+	}
+	return ""
 }
 
 // Load reads the Envfile at path, the Envfile.local beside it and the user's

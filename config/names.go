@@ -102,7 +102,7 @@ func nearest(name string, candidates []string) string {
 	if len(candidates) > 1000 {
 		candidates = candidates[:1000]
 	}
-	best, bestDist := "", max(1, min(3, len(name)/2))+1
+	best, bestDist := "", max(1, min(3, len(name)/3))+1
 	sorted := slices.Sorted(slices.Values(candidates))
 	for _, c := range sorted {
 		if c == name || len(c) > 64 {

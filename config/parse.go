@@ -65,20 +65,7 @@ func parseSource(src Source) (*hcl.File, hcl.Diagnostics) {
 	if f == nil {
 		f = none
 	}
-	return f, openQuote(diags)
-}
-
-// openQuote shortens what HCL says of a quote that is not closed: every line
-// to the next quote, and often all after it, is a problem to it.
-func openQuote(diags hcl.Diagnostics) hcl.Diagnostics {
-	for i, d := range diags {
-		if d.Summary == "Invalid multi-line string" {
-			d.Summary = "Unclosed quote"
-			d.Detail = "This text has no closing quote on its line. Write text of several lines between <<-EOT and EOT."
-			return diags[:i+1]
-		}
-	}
-	return diags
+	return f, plainer(diags, f, tokens)
 }
 
 func byName(files []parsedFile) map[string]*hcl.File {

@@ -100,14 +100,15 @@ func (d *decoder) expandEach(g *boxGroup, a *hcl.Attribute) {
 		return
 	}
 	if secretKeys(v) {
-		d.failValue(a.Expr, "Sensitive value", `"for_each" cannot be sensitive, since its keys are the names of boxes.`)
+		// This quotes no value, so that it need not be redacted.
+		d.fail(a.Expr.Range(), "Sensitive value", `"for_each" cannot be sensitive, since its keys are the names of boxes.`)
 		return
 	}
 	ty := v.Type()
 	if ty.IsMapType() || ty.IsObjectType() {
 		for it := v.ElementIterator(); it.Next() && d.made <= maxBoxes; {
 			key, value := it.Element()
-			d.addEach(g, a, key.AsString(), value, exprRange(a.Expr, d.plain, key.AsString()))
+			d.addEach(g, a, key.AsString(), value, keyRange(a.Expr, d.plain, key.AsString()))
 		}
 		return
 	}

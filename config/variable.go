@@ -93,9 +93,7 @@ func (d *decoder) decodeVariable(v *variable, b *hcl.Block) {
 	attrs := d.content(b.Body, variableSchema).Attributes
 	v.declRange = b.DefRange
 	if a := attrs["type"]; a != nil {
-		ty, optional, diags := typeexpr.TypeConstraintWithDefaults(a.Expr)
-		d.add(diags...)
-		if !diags.HasErrors() {
+		if ty, optional, ok := d.typeOf(a.Expr); ok {
 			v.ty, v.optional, v.typeRange = ty, optional, a.Expr.Range()
 		}
 	}
@@ -142,7 +140,9 @@ func impliedType(fallback cty.Value, ok bool) cty.Type {
 // at the variable's header, since the line of the default shows the value.
 func (d *decoder) defaultValue(v *variable) (cty.Value, bool) {
 	before := len(d.diags)
+	d.scope.inDefault = true
 	val, ok := d.eval(v.fallback.Expr)
+	d.scope.inDefault = false
 	if ok && v.ty != cty.NilType {
 		var err error
 		if val, err = v.convert(open(val)); err != nil {

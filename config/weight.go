@@ -29,8 +29,8 @@ func weigh(v cty.Value) weigher {
 }
 
 type weigher struct {
-	elements, bytes int
-	hugeNumber      bool
+	elements, bytes      int
+	hugeNumber, infinite bool
 }
 
 func (w weigher) complaint() string {
@@ -58,6 +58,7 @@ func (w *weigher) add(v cty.Value) {
 	case ty == cty.Number:
 		n := v.AsBigFloat()
 		exp := n.MantExp(nil)
+		w.infinite = w.infinite || n.IsInf()
 		w.hugeNumber = w.hugeNumber || n.IsInf() || exp > maxBits || exp < -maxBits
 	case ty.IsCollectionType() || ty.IsObjectType() || ty.IsTupleType():
 		for it := v.ElementIterator(); it.Next(); {

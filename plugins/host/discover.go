@@ -85,6 +85,9 @@ func (m *Manager) find(k key) (path string, args []string, err error) {
 		return self, []string{"plugin", "serve", k.kind, k.name}, err
 	}
 	missing.Near = near(k.name, m.names(k.kind))
+	if m.o.BuiltinNames != nil {
+		missing.Builtin = m.o.BuiltinNames(k.kind)
+	}
 	return "", nil, missing
 }
 

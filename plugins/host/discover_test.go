@@ -27,7 +27,7 @@ func TestNotFound(t *testing.T) {
 			continue
 		}
 		want := &NotFoundError{
-			Kind: "provider", Name: name, Near: near,
+			Kind: "provider", Name: name, Near: near, Builtin: []string{"lxc"},
 			Searched: []string{"plugins (ignored: not an absolute path)", first, filepath.Join(m.o.DataHome, "plugins"), systemDir},
 		}
 		if near == "local" || name == "../local" {
@@ -40,6 +40,10 @@ func TestNotFound(t *testing.T) {
 	_, err := m.Provider(t.Context(), "lxd")
 	want := `no provider plugin "lxd"; did you mean "lxc"? (looked for berth-provider-lxd in plugins (ignored: not an absolute path), `
 	if !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %q, want %q…", err, want)
+	}
+	_, err = m.Provider(t.Context(), "zebra")
+	if want := `no provider plugin "zebra"; built in: lxc (looked for berth-provider-zebra in `; !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("error %q, want %q…", err, want)
 	}
 }

@@ -10,6 +10,7 @@ type NotFoundError struct {
 	Kind, Name string
 	Searched   []string // folders, with a remark where one was ignored
 	Near       string   // a name that may have been meant, or ""
+	Builtin    []string // the names that need no file
 }
 
 func (e *NotFoundError) Error() string {
@@ -17,6 +18,9 @@ func (e *NotFoundError) Error() string {
 	fmt.Fprintf(&b, "no %s plugin %q", e.Kind, e.Name)
 	if e.Near != "" {
 		fmt.Fprintf(&b, "; did you mean %q?", e.Near)
+	}
+	if e.Near == "" && len(e.Builtin) > 0 {
+		fmt.Fprintf(&b, "; built in: %s", strings.Join(e.Builtin, ", "))
 	}
 	fmt.Fprintf(&b, " (looked for %s in %s)", binaryName(e.Kind, e.Name), strings.Join(e.Searched, ", "))
 	return b.String()

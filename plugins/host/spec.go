@@ -34,18 +34,19 @@ func specOf(s *wire.Schema) hcldec.Spec {
 }
 
 func attrSpec(a wire.Attribute) hcldec.Spec {
-	spec := hcldec.Spec(&hcldec.AttrSpec{Name: a.Name, Type: a.Type, Required: a.Required})
+	spec := hcldec.Spec(&hcldec.AttrSpec{Name: a.Name, Type: a.Type})
 	if a.Type.IsListType() && a.Type.ElementType().IsPrimitiveType() {
 		spec = listSpec(a)
 	}
 	if a.Required {
-		// hcldec takes a required argument that is null for given.
+		// hcldec's own Required takes an argument that is null for given. Both would
+		// report one that is not there.
 		spec = &hcldec.ValidateSpec{Wrapped: spec, Func: func(v cty.Value) hcl.Diagnostics {
 			if v.IsKnown() && v.IsNull() {
 				return hcl.Diagnostics{{
 					Severity: hcl.DiagError,
-					Summary:  "Missing required argument",
-					Detail:   fmt.Sprintf("The argument %q is required, but its value is null.", a.Name),
+					Summary:  "Missing argument",
+					Detail:   fmt.Sprintf("The argument %q is required here.", a.Name),
 				}}
 			}
 			return nil
@@ -57,7 +58,7 @@ func attrSpec(a wire.Attribute) hcldec.Spec {
 // listSpec decodes a list for which one value may stand: inline = "x" is the
 // same as inline = ["x"].
 func listSpec(a wire.Attribute) hcldec.Spec {
-	any := &hcldec.AttrSpec{Name: a.Name, Type: cty.DynamicPseudoType, Required: a.Required}
+	any := &hcldec.AttrSpec{Name: a.Name, Type: cty.DynamicPseudoType}
 	checked := &hcldec.ValidateSpec{Wrapped: any, Func: func(v cty.Value) hcl.Diagnostics {
 		if _, err := toList(v, a.Type); err != nil {
 			return hcl.Diagnostics{{

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/berth-dev/berth/plugins/internal/wire"
 	"github.com/berth-dev/berth/provider"
 )
 
@@ -87,6 +88,25 @@ func TestWrongArguments(t *testing.T) {
 		var arg *provider.ArgError
 		if err := p.Validate(t.Context(), config); !errors.As(err, &arg) || err.Error() != want {
 			t.Errorf("%s: %v, want the ArgError %q", src, err, want)
+		}
+	}
+}
+
+// An argument that is missing is one mistake, whether it is left out or null.
+func TestMissingArguments(t *testing.T) {
+	spec := specOf(&wire.Schema{Attributes: []wire.Attribute{
+		{Name: "one", Type: cty.String, Required: true},
+		{Name: "many", Type: cty.List(cty.String), Required: true},
+	}})
+	for src, want := range map[string]string{
+		`one = "x"`:                `Envfile:1,1-1: Missing argument; The argument "many" is required here.`,
+		`many = []`:                `Envfile:1,1-1: Missing argument; The argument "one" is required here.`,
+		"one = \"x\"\nmany = null": `Envfile:2,8-12: Missing argument; The argument "many" is required here.`,
+		"one = null\nmany = []":    `Envfile:1,7-11: Missing argument; The argument "one" is required here.`,
+	} {
+		_, diags := decode(t, spec, src)
+		if len(diags) != 1 || diags[0].Error() != want {
+			t.Errorf("%s: %v, want %s", src, diags, want)
 		}
 	}
 }

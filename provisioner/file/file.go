@@ -45,7 +45,7 @@ func (f *file) Validate() error {
 	st, err := os.Stat(f.Source)
 	switch {
 	case f.Source == "":
-		return argError("source", "must not be empty")
+		return argError("source", "source must not be empty")
 	case errors.Is(err, fs.ErrNotExist):
 		return argError("source", "%s does not exist; a relative path is relative to the project's folder", f.Source)
 	case err != nil:
@@ -53,7 +53,7 @@ func (f *file) Validate() error {
 	case !st.Mode().IsRegular() && !st.IsDir():
 		return argError("source", "%s is neither a file nor a folder", f.Source)
 	case f.Destination == "":
-		return argError("destination", "must not be empty; ~ is the home of the login user")
+		return argError("destination", "destination must not be empty; ~ is the home of the login user")
 	}
 	_, err = f.mode()
 	return err

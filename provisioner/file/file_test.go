@@ -29,11 +29,11 @@ func TestValidate(t *testing.T) {
 	}{
 		{file{Source: "conf", Destination: "/etc/x", Mode: "0644"}, ""},
 		{file{Source: ".", Destination: "x"}, ""},
-		{file{Destination: "x"}, "source: must not be empty"},
+		{file{Destination: "x"}, "source: source must not be empty"},
 		{file{Source: "no", Destination: "x"}, "source: no does not exist; a relative path is relative to the project's folder"},
 		{file{Source: "sock", Destination: "x"}, "source: sock is neither a file nor a folder"},
 		{file{Source: "/dev/null", Destination: "x"}, "source: /dev/null is neither a file nor a folder"},
-		{file{Source: "conf"}, "destination: must not be empty; ~ is the home of the login user"},
+		{file{Source: "conf"}, "destination: destination must not be empty; ~ is the home of the login user"},
 		{file{Source: "conf", Destination: "x", Mode: "0888"}, `mode: "0888" is no octal file mode from "0001" to "0777", such as "0644"`},
 		{file{Source: "conf", Destination: "x", Mode: "4755"}, `mode: "4755" is no octal file mode from "0001" to "0777", such as "0644"`},
 		{file{Source: "conf", Destination: "x", Mode: "0"}, `mode: "0" is no octal file mode from "0001" to "0777", such as "0644"`},

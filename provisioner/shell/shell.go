@@ -39,18 +39,18 @@ func (s *shell) Inputs() []string {
 func (s *shell) Validate() error {
 	switch {
 	case len(s.Inline) > 0 && s.Script != "":
-		return argError("script", "cannot be used together with inline")
+		return argError("script", "script cannot be used together with inline")
 	case len(s.Inline) == 0 && s.Script == "":
-		return argError("inline", "is missing: set either inline or script")
+		return argError("inline", "either inline or script must be set")
 	case s.Script != "":
 		if err := checkScript(s.Script); err != nil {
 			return &provisioner.ArgError{Arg: "script", Err: err}
 		}
 	case strings.TrimSpace(strings.Join(s.Inline, "")) == "":
-		return argError("inline", "must not be empty")
+		return argError("inline", "inline must not be empty")
 	}
 	if len(s.Interpreter) > 0 && len(s.interpreter()) == 0 {
-		return argError("interpreter", "must not be empty")
+		return argError("interpreter", "interpreter must not be empty")
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
 		if !envName.MatchString(name) {

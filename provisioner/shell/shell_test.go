@@ -171,13 +171,13 @@ func TestValidate(t *testing.T) {
 	}{
 		{shell{Script: script}, ""},
 		{shell{Inline: []string{"true"}, Env: map[string]string{"A_1": ""}}, ""},
-		{shell{}, "inline: is missing: set either inline or script"},
-		{shell{Inline: []string{"true"}, Script: script}, "script: cannot be used together with inline"},
-		{shell{Inline: []string{" ", ""}}, "inline: must not be empty"},
+		{shell{}, "inline: either inline or script must be set"},
+		{shell{Inline: []string{"true"}, Script: script}, "script: script cannot be used together with inline"},
+		{shell{Inline: []string{" ", ""}}, "inline: inline must not be empty"},
 		{shell{Script: dir}, "script: " + dir + " is a folder, not a script"},
 		{shell{Script: "/dev/null"}, "script: /dev/null is no regular file"},
 		{shell{Script: "no.sh"}, "script: no.sh does not exist; a relative path is relative to the project's folder"},
-		{shell{Inline: []string{"true"}, Interpreter: []string{" "}}, "interpreter: must not be empty"},
+		{shell{Inline: []string{"true"}, Interpreter: []string{" "}}, "interpreter: interpreter must not be empty"},
 		{shell{Inline: []string{"true"}, Env: map[string]string{"A-B": ""}}, `env: "A-B" is no name of a variable: letters, digits and _, and no digit first`},
 	} {
 		got := ""

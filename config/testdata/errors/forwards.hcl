@@ -61,8 +61,8 @@ box "web" {
     reverse = true
   }
   forward "back-again" {
-    guest   = 9001
-    host    = 2 # ERROR: Duplicate forward
+    guest   = 9001 # ERROR: Duplicate forward
+    host    = 2
     reverse = true
   }
 }

@@ -16,6 +16,6 @@ variable "s" { # ERROR: Wrong type
   default   = "hunter2"
 }
 variable "v" {
-  default = var.x # ERROR: Unknown variable
+  default = var.x # ERROR: Invalid reference
   secret  = true # ERROR: Unsupported argument
 }
