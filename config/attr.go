@@ -26,6 +26,10 @@ func (d *decoder) typed(a *hcl.Attribute, ty cty.Type, form string) (cty.Value, 
 	if !ok || v.IsNull() {
 		return cty.NilVal, false
 	}
+	if shownArguments[a.Name] && v.ContainsMarked() {
+		d.fail(a.Expr.Range(), "Sensitive value", "%q cannot be sensitive: its value is shown to whoever uses the box.", a.Name)
+		return cty.NilVal, false
+	}
 	v = open(v)
 	got, err := convert.Convert(v, ty)
 	if err != nil {
@@ -38,6 +42,10 @@ func (d *decoder) typed(a *hcl.Attribute, ty cty.Type, form string) (cty.Value, 
 	}
 	return got, true
 }
+
+// shownArguments are those whose values are for showing, so that a secret in one
+// would be told.
+var shownArguments = map[string]bool{"image": true, "hostname": true, "message": true}
 
 // isNull reports whether an argument counts as not written.
 func (d *decoder) isNull(a *hcl.Attribute) bool {

@@ -41,6 +41,10 @@ func TestMessages(t *testing.T) {
 			`3 "${1/0}": This expression makes an infinite number, as a division by zero does.`,
 		},
 		{
+			"what is shown", "variable \"p\" {\n  sensitive = true\n  default   = \"hunter2\"\n}\n" + box(`message = "it is ${var.p}"`),
+			`7 "it is ${var.p}": "message" cannot be sensitive: its value is shown to whoever uses the box.`,
+		},
+		{
 			"environment", box(`env = { L = ["a"], "MY-VAR" = 1, "X Y" = {}, N = null }`),
 			`3 ["a"]: The value of "L" in "env" must be a string; this is a list.
 3 "MY-VAR": "MY-VAR" is no name for an environment variable: use letters, digits and '_', and begin with a letter or '_'.

@@ -19,7 +19,7 @@ func (e *OfflineError) Error() string {
 	for _, m := range e.Missing {
 		lines = append(lines, fmt.Sprintf("  %s, for %s", m.What, quoted(m.Boxes)))
 	}
-	return strings.Join(append(lines, "berth up without --offline gets it, and berth lock gets what all boxes need"), "\n")
+	return strings.Join(append(lines, "berth up without --offline gets it, and berth lock gets what all boxes need; what is local, berth image import brings"), "\n")
 }
 
 // agree makes sure, before anything is done, that up finds what it is told to

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/hashicorp/hcl/v2"
+
 	"github.com/berth-dev/berth/config"
 	"github.com/berth-dev/berth/internal/state"
 	"github.com/berth-dev/berth/provider"
@@ -75,6 +77,9 @@ func (e *Engine) plan(ctx context.Context, t *target) (Plan, error) {
 		return p, nil
 	}
 	if missing || t.record == nil || !t.record.Made {
+		if d := e.imageDiagnostic(ctx, t); d != nil {
+			return p, &DiagError{hcl.Diagnostics{d}}
+		}
 		create, steps := e.planCreate(ctx, t, missing), planSteps(t, t.record)
 		if missing {
 			create, steps = e.planBeginning(ctx, t, create)

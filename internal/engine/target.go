@@ -222,6 +222,27 @@ func (e *Engine) look(s *step) (changed bool, err error) {
 
 // Validate checks all boxes with their plugins, and touches nothing.
 func (e *Engine) Validate(ctx context.Context) error {
-	_, err := e.examine(ctx, e.Envfile.Boxes, true)
-	return err
+	targets, err := e.examine(ctx, e.Envfile.Boxes, true)
+	if err != nil {
+		return err
+	}
+	var diags hcl.Diagnostics
+	for _, t := range targets {
+		if d := e.imageDiagnostic(ctx, t); d != nil {
+			diags = append(diags, d)
+		}
+	}
+	if len(diags) > 0 {
+		return &DiagError{distinctDiags(diags)}
+	}
+	return nil
+}
+
+// imageDiagnostic says what the provider has against the name of a box's image; nil:
+// nothing, be it on this host yet or not.
+func (e *Engine) imageDiagnostic(ctx context.Context, t *target) *hcl.Diagnostic {
+	if _, err := e.imageOf(ctx, t, false); err != nil {
+		return providerDiagnostic(t.box, err)
+	}
+	return nil
 }

@@ -113,11 +113,8 @@ func (p *lxcProvider) Image(_ context.Context, name string) (provider.Image, err
 		return provider.Image{}, err
 	}
 	img, err := p.store.loadImage(path)
-	if errors.Is(err, fs.ErrNotExist) && isLocal(name) {
-		return provider.Image{}, p.store.noLocal(name)
-	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return provider.Image{}, fmt.Errorf("image %s has not been built on this host yet: %w", name, provider.ErrImage)
+		return provider.Image{}, fmt.Errorf("image %s has not been built or imported on this host yet: %w", name, provider.ErrImage)
 	}
 	return provider.Image{Name: name, Digest: "sha256:" + img.Layer, Arch: runtime.GOARCH, Packages: img.Packages}, err
 }
