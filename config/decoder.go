@@ -33,8 +33,8 @@ func newDecoder(root string, o Options) *decoder {
 	d := &decoder{o: o, root: root, foreign: foreign{}}
 	paths := map[string]cty.Value{"project": cty.StringVal(root)}
 	d.scope.paths = map[string]bool{"project": true}
-	if home, ok := o.lookupEnv("HOME"); ok {
-		paths["home"] = cty.StringVal(home)
+	if o.Home != "" {
+		paths["home"] = cty.StringVal(o.Home)
 		d.scope.paths["home"] = true
 	}
 	d.ctx = &hcl.EvalContext{

@@ -36,3 +36,14 @@ func TestFindMistaken(t *testing.T) {
 		}
 	}
 }
+
+func TestPathHome(t *testing.T) {
+	src := []Source{{Name: "Envfile", Bytes: []byte("box \"a\" {\n  image   = \"x\"\n  message = path.home\n}\n")}}
+	e, diags := Parse(src, t.TempDir(), Options{Home: "/home/anna"})
+	if diags.HasErrors() || e.Boxes[0].Message != "/home/anna" {
+		t.Errorf("%v", diags)
+	}
+	if _, diags := Parse(src, t.TempDir(), Options{}); !diags.HasErrors() {
+		t.Error("without a home it is something")
+	}
+}

@@ -9,6 +9,8 @@ type Options struct {
 	// Getenv looks an environment variable up, as os.LookupEnv does. It serves
 	// env() and BERTH_VAR_name. nil: nothing is set.
 	Getenv func(string) (string, bool)
+	// Home is what path.home stands for. Empty: it is not known.
+	Home string
 	// User is the path of the user's own defaults file. Empty or missing: none.
 	User string
 	// Version is Berth's, compared with required_version. Empty or "dev": not

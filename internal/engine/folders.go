@@ -43,7 +43,7 @@ func (e *Engine) specFolders(b *config.Box) []provider.Folder {
 // followed here.
 func (e *Engine) folderPath(source string) string {
 	if rest, ok := strings.CutPrefix(source, "~"); ok {
-		if home := realHome(); home != "" && (rest == "" || rest[0] == '/') {
+		if home := UserHome(); home != "" && (rest == "" || rest[0] == '/') {
 			return filepath.Join(home, rest)
 		}
 	}
@@ -53,8 +53,9 @@ func (e *Engine) folderPath(source string) string {
 	return filepath.Join(realPath(e.Envfile.Root), source)
 }
 
-// realHome is the home of who runs this: with sudo, $HOME may be root's.
-func realHome() string {
+// UserHome is the home of who runs this: with sudo, $HOME may be root's. Empty: it
+// has none.
+func UserHome() string {
 	if home := homeOf(sudoUser()); sudoUser() != 0 && home != "" {
 		return home
 	}
@@ -190,7 +191,7 @@ func (e *Engine) checkProject(path string, _ fs.FileInfo, f config.Folder) error
 // who runs this, by both names that it may have.
 func homes() []string {
 	all := []string{"/root"}
-	for _, home := range []string{realHome(), realPath(os.Getenv("HOME"))} {
+	for _, home := range []string{UserHome(), realPath(os.Getenv("HOME"))} {
 		if filepath.IsAbs(home) && home != "/" {
 			all = append(all, home)
 		}

@@ -83,7 +83,7 @@ func (d *deps) engine(lenient bool) (*engine.Engine, error) {
 		d.ui.Warn(err.Error())
 	}
 	file, diags := config.Load(path, config.Options{
-		Vars: d.vars, Getenv: os.LookupEnv, User: userFile(), Version: Version,
+		Vars: d.vars, Getenv: os.LookupEnv, Home: engine.UserHome(), User: userFile(), Version: Version,
 	})
 	d.files = file.Files
 	if diags.HasErrors() {
