@@ -38,6 +38,14 @@ func hoistFlags(a *cli.App, args []string) []string {
 	return append(append(out, names...), words.after...)
 }
 
+// helpLast makes "berth help up" the "berth up --help" that it means.
+func helpLast(args []string) []string {
+	if len(args) > 2 && args[1] == "help" {
+		return append(append([]string{args[0]}, args[2:]...), "--help")
+	}
+	return args
+}
+
 // words are the parts of a command line.
 type words struct {
 	global []string // flags of berth, with their values
