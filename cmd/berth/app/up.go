@@ -21,8 +21,8 @@ func upCommand(d *deps) *cli.Command {
 		Description: "Without names: all boxes but those with autostart = false. A box that runs goes on running: limits and\n" +
 			"forwards that have changed are applied, folders of type \"rsync\" are copied again, and other changes are\n" +
 			"named, with the command that applies them. Steps run until each has succeeded once; a later up goes on at\n" +
-			"one that failed or was interrupted, in berth provision too. In a box that is provisioned only steps that\n" +
-			"always run do, and new or changed ones are named: berth provision runs them. What a box depends on comes\n" +
+			"one that failed or was interrupted, also when berth provision was running it. In a box that is provisioned\n" +
+			"otherwise only steps that always run do, and new or changed ones are named: berth provision runs them. What a box depends on comes\n" +
 			"up before it, named or not. Names may be patterns: berth up 'web-*'.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "no-provision", Usage: "run no provisioning steps"},
