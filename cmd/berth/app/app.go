@@ -42,7 +42,7 @@ func Main(args []string) int {
 	ctx, stop := interruptible(d)
 	defer stop()
 	a := newApp(d)
-	err := a.RunContext(ctx, hoistFlags(a, helpLast(args)))
+	err := a.RunContext(ctx, hoistFlags(a, helpLast(a, args)))
 	return d.exit(ctx, err)
 }
 
