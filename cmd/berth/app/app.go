@@ -33,7 +33,7 @@ func Main(args []string) int {
 	if len(args) == 3 && args[1] == forward.Command { // what `berth up` starts
 		return forward.Main()
 	}
-	d := &deps{ui: ui.New(os.Stdin, os.Stdout, os.Stderr)}
+	d := &deps{ui: ui.New(os.Stdin, os.Stdout, os.Stderr), args: args}
 	defer d.close()
 	if words, ok := completing(args); ok {
 		complete(d, words)
@@ -42,7 +42,7 @@ func Main(args []string) int {
 	ctx, stop := interruptible(d)
 	defer stop()
 	a := newApp(d)
-	err := a.RunContext(ctx, hoistFlags(a, args))
+	err := a.RunContext(ctx, hoistFlags(a, helpLast(a, args)))
 	return d.exit(ctx, err)
 }
 
@@ -72,18 +72,16 @@ func newApp(d *deps) *cli.App {
 		Version:   Version,
 		Writer:    d.ui.Out,
 		ErrWriter: d.ui.Err,
-		Suggest:   true,
 		// Errors are returned and judged in exit.go: the default would end the
 		// process before anything is cleaned up.
 		ExitErrHandler:  func(*cli.Context, error) {},
-		OnUsageError:    onUsageError,
+		OnUsageError:    d.onUsageError,
 		HideHelpCommand: true,
-		HideVersion:     true, // `berth version` says more
 		Action:          noCommand,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "chdir", Aliases: []string{"C"}, Usage: "look for the Envfile from `DIR` on"},
 			&cli.StringSliceFlag{Name: "var", Usage: "set a variable of the Envfile: `NAME=VALUE` (repeatable)"},
-			&cli.BoolFlag{Name: "debug", Usage: "write a debug log to standard error", EnvVars: []string{"BERTH_DEBUG"}},
+			&cli.BoolFlag{Name: "debug", Usage: "write a debug log to standard error", EnvVars: []string{"BERTH_DEBUG"}, DisableDefaultText: true},
 		},
 		Before: d.before,
 		Commands: []*cli.Command{
@@ -96,31 +94,29 @@ func newApp(d *deps) *cli.App {
 			pluginCommand(d), completionCommand(d), manCommand(d), versionCommand(d),
 		},
 	}
-	setUp(a.Commands)
+	d.setUp(a.Commands)
 	return a
 }
 
 // setUp sets what urfave/cli does not hand down from the app to its commands.
-func setUp(commands []*cli.Command) {
+func (d *deps) setUp(commands []*cli.Command) {
 	for _, c := range commands {
-		c.OnUsageError = onUsageError
+		c.OnUsageError = d.onUsageError
 		c.HideHelpCommand = true
-		setUp(c.Subcommands)
+		if len(c.Subcommands) > 0 && c.Action == nil {
+			c.Action, c.UsageText = d.noSubcommand, "berth "+c.Name+" COMMAND [options]"
+		}
+		for _, f := range c.Flags {
+			if b, ok := f.(*cli.BoolFlag); ok {
+				b.DisableDefaultText = true // it is false
+			}
+		}
+		d.setUp(c.Subcommands)
 	}
 }
 
-// noCommand answers a command line without a command that exists.
-func noCommand(c *cli.Context) error {
-	if !c.Args().Present() {
-		return cli.ShowAppHelp(c)
-	}
-	name := c.Args().First()
-	if name == "help" {
-		return cli.ShowAppHelp(c)
-	}
-	text := fmt.Sprintf("there is no command %q", name)
-	if near := cli.SuggestCommand(c.App.Commands, name); near != "" {
-		text += ". " + near
-	}
-	return &usageError{text: text}
+// berth --version says the same as berth version.
+func init() {
+	cli.VersionFlag = &cli.BoolFlag{Name: "version", Usage: "show which berth this is", DisableDefaultText: true}
+	cli.VersionPrinter = func(c *cli.Context) { fmt.Fprintln(c.App.Writer, versionText()) }
 }

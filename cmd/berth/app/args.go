@@ -1,6 +1,7 @@
 package app
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -23,7 +24,11 @@ func hoistFlags(a *cli.App, args []string) []string {
 		return args
 	}
 	if len(command.Subcommands) > 0 && len(words.names) > 1 {
-		if sub := subcommand(command, words.names[1]); sub != nil {
+		sub := subcommand(command, words.names[1])
+		if sub == nil && len(names(command.Subcommands)) > 0 {
+			return append([]string{args[0]}, words.names...) // what is wrong is the name, not its flags
+		}
+		if sub != nil {
 			path, command = words.names[:2], sub
 		}
 	}
@@ -31,11 +36,23 @@ func hoistFlags(a *cli.App, args []string) []string {
 	out := append([]string{args[0]}, words.global...)
 	out = append(out, path...)
 	out = append(out, words.own...)
-	names := words.names[len(path):]
-	if len(names) == 0 && len(words.after) > 0 {
+	rest := words.names[len(path):]
+	if len(rest) == 0 && len(words.after) > 0 {
 		out = append(out, "--") // urfave/cli takes away one that no name is before
 	}
-	return append(append(out, names...), words.after...)
+	return append(append(out, rest...), words.after...)
+}
+
+// helpLast makes "berth help up" the "berth up --help" that it means.
+func helpLast(a *cli.App, args []string) []string {
+	if len(args) == 0 {
+		return args
+	}
+	if n := split(args[1:], a.Flags, nil).names; len(n) < 2 || n[0] != "help" {
+		return args
+	}
+	i := slices.Index(args, "help")
+	return append(slices.Delete(slices.Clone(args), i, i+1), "--help")
 }
 
 // words are the parts of a command line.

@@ -25,9 +25,14 @@ func TestHoistFlags(t *testing.T) {
 		"berth plugin --json list":              "berth plugin list --json",
 		"berth up web --help":                   "berth up --help web",
 		"berth nothing --x":                     "berth nothing --x",
+		"berth snapshot lst --json":             "berth snapshot lst",
+		"berth setup undo --undo":               "berth setup --undo undo",
+		"berth help up":                         "berth up --help",
+		"berth -C /x help snapshot save":        "berth -C /x snapshot save --help",
+		"berth help":                            "berth help",
 		"berth provision web --with a --with b": "berth provision --with a --with b web",
 	} {
-		if got := strings.Join(hoistFlags(a, strings.Fields(in)), " "); got != want {
+		if got := strings.Join(hoistFlags(a, helpLast(a, strings.Fields(in))), " "); got != want {
 			t.Errorf("%s\n got %s\nwant %s", in, got, want)
 		}
 	}

@@ -25,6 +25,7 @@ import (
 // deps are what commands share, made when it is first needed.
 type deps struct {
 	ui      *ui.UI
+	args    []string // the command line
 	log     *slog.Logger
 	vars    map[string]string
 	command string // as typed, for whoever meets our locks

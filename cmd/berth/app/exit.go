@@ -8,15 +8,14 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/urfave/cli/v2"
 
 	"github.com/berth-dev/berth/config"
 	"github.com/berth-dev/berth/internal/engine"
 	"github.com/berth-dev/berth/internal/ui"
 )
 
-// The exit statuses. ssh -c returns that of its command, and destroy 2 when
-// some boxes were declined.
+// The exit statuses. ssh -c returns that of its command, destroy 2 when some boxes
+// were declined, and plan --exit-code 2 when there is something to do.
 const (
 	exitOK          = 0
 	exitFailed      = 1
@@ -38,24 +37,6 @@ func (e *usageError) Error() string { return e.text }
 type statusError int
 
 func (e statusError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
-
-// onUsageError makes urfave/cli's complaints about flags usage errors.
-func onUsageError(c *cli.Context, err error, _ bool) error {
-	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: ")
-	if !unknown {
-		return &usageError{text: err.Error()}
-	}
-	text := "there is no flag " + name
-	flags := c.App.Flags
-	if c.Command != nil && c.Command.Name != c.App.Name {
-		text += " of berth " + c.Command.FullName()
-		flags = c.Command.Flags
-	}
-	if near := cli.SuggestFlag(flags, strings.TrimLeft(name, "-"), true); near != "" {
-		text += ". " + fmt.Sprintf("Did you mean %q?", near)
-	}
-	return &usageError{text: text}
-}
 
 // exit says what went wrong and returns the status to end with. It is the only
 // place that knows which error means which status.
@@ -104,7 +85,7 @@ func (d *deps) failures(err error, several bool) {
 		box     *engine.BoxError
 	)
 	if !errors.As(err, &refused) {
-		d.complain(err.Error())
+		d.complain(err.Error() + meantBox(err))
 		return
 	}
 	diags := refused.Diags

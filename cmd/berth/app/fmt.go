@@ -22,7 +22,7 @@ func fmtCommand(d *deps) *cli.Command {
 	return &cli.Command{
 		Name:        "fmt",
 		Usage:       "write the Envfile, and Envfile.local, in the usual form",
-		Description: "The names of files that were changed are written, or with --check of those that would be.",
+		Description: "It writes the names of the files that it changed, or with --check of those that it would change.",
 		Flags:       []cli.Flag{&cli.BoolFlag{Name: "check", Usage: "change nothing, and exit with status 1 if a file would be changed"}},
 		Action: func(c *cli.Context) error {
 			path, err := config.Find(".")

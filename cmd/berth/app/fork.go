@@ -12,8 +12,8 @@ func forkCommand(d *deps) *cli.Command {
 		Usage:     "make a second box with the disk that a box has now, and start it",
 		ArgsUsage: "BOX NEW",
 		Description: "The first box may run, and goes on. NEW has an identity, an address and forwards of its own: ports\n" +
-			"of the host are chosen for it (berth port NEW). It need not be in the Envfile, and is set up like BOX;\n" +
-			"all commands know it, but up without names does not start it.",
+			"of the host are chosen for it (berth port NEW). It need not be in the Envfile, and is configured like\n" +
+			"BOX; all commands know it, but up without names does not start it.",
 		Flags: []cli.Flag{&cli.BoolFlag{Name: "no-start", Usage: "leave the new box halted"}},
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 2 {

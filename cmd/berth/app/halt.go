@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -41,7 +42,11 @@ func (d *deps) existing(c *cli.Context, lenient bool) (*engine.Engine, []*engine
 	}
 	boxes, err := e.Existing(c.Args().Slice())
 	if err == nil && len(boxes) == 0 {
-		d.ui.Println("no box exists")
+		text := "no box exists"
+		if c.Args().Present() {
+			text = "none of the named boxes exists: " + strings.Join(c.Args().Slice(), ", ")
+		}
+		d.ui.Println(text)
 	}
 	return e, boxes, err
 }
@@ -52,7 +57,7 @@ const exitSomeDeclined = 2
 func destroyCommand(d *deps) *cli.Command {
 	return &cli.Command{
 		Name:      "destroy",
-		Usage:     "remove boxes with everything that is in them",
+		Usage:     "remove boxes with everything in them",
 		ArgsUsage: "[NAME...]",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "do not ask"},
@@ -93,7 +98,7 @@ func destroyCommand(d *deps) *cli.Command {
 func (d *deps) confirmed(ctx context.Context, boxes []*engine.Existing) ([]*engine.Existing, error) {
 	var chosen []*engine.Existing
 	for _, x := range boxes {
-		yes, err := d.ui.Ask(fmt.Sprintf("Destroy box %q with everything that is in it?", x.Name()))
+		yes, err := d.ui.Ask(fmt.Sprintf("Destroy box %q with everything in it?", x.Name()))
 		if err == nil {
 			err = ctx.Err() // interrupted while we waited
 		}

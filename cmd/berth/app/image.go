@@ -16,21 +16,21 @@ import (
 func imageCommand(d *deps) *cli.Command {
 	return &cli.Command{
 		Name:  "image",
-		Usage: "list images, and import those that berth package has written",
+		Usage: "list images, and import files that berth package has written",
 		Subcommands: []*cli.Command{
 			{
 				Name: "list", Usage: "list the images on this host", Flags: []cli.Flag{jsonFlag()},
 				Action: d.listImages,
 			},
 			{
-				Name: "import", Usage: "make an image of a file", ArgsUsage: "FILE [NAME]",
-				Description: "A box starts from it with image = \"local:NAME\"; without NAME it is called as the file is. All of the file\n" +
-					"is verified before anything of it is used. One that is larger than the limits is refused.",
+				Name: "import", Usage: "make an image from a file", ArgsUsage: "FILE [NAME]",
+				Description: "A box starts from it with image = \"local:NAME\"; without NAME it is named after the file. The file is verified\n" +
+					"as a whole before anything in it is used. One that exceeds the limits is refused.",
 				Flags: []cli.Flag{
-					&cli.BoolFlag{Name: "replace", Usage: "replace an image of that name; boxes that were made of it keep theirs"},
-					&cli.StringFlag{Name: "max-size", Usage: "take files of `SIZE` together (default: 64GiB)"},
-					&cli.Int64Flag{Name: "max-entries", Usage: "take `N` files and folders (default: 2000000)", DefaultText: "2000000"},
-					&cli.Int64Flag{Name: "max-ratio", Usage: "take what is `N` times larger than it is packed (default: 200)", DefaultText: "200"},
+					&cli.BoolFlag{Name: "replace", Usage: "replace an image of that name; boxes that were made from it keep theirs"},
+					&cli.StringFlag{Name: "max-size", Usage: "take up to `SIZE` in all files together", DefaultText: "64GiB"},
+					&cli.Int64Flag{Name: "max-entries", Usage: "take up to `N` files and folders", DefaultText: "2000000"},
+					&cli.Int64Flag{Name: "max-ratio", Usage: "take what is up to `N` times larger than its packed form", DefaultText: "200"},
 				},
 				Action: d.importImage,
 			},

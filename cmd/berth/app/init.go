@@ -41,7 +41,7 @@ func initCommand(d *deps) *cli.Command {
 		Name:  "init",
 		Usage: "write an Envfile to begin with",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "minimal", Aliases: []string{"m"}, Usage: "just the least there can be"},
+			&cli.BoolFlag{Name: "minimal", Aliases: []string{"m"}, Usage: "write the least that works"},
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "replace the Envfile that is there"},
 		},
 		Action: func(c *cli.Context) error {

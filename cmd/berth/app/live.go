@@ -14,7 +14,7 @@ import (
 func reloadCommand(d *deps) *cli.Command {
 	return &cli.Command{
 		Name:        "reload",
-		Usage:       "restart boxes, so that all of the Envfile holds",
+		Usage:       "restart boxes, so that everything in the Envfile takes effect",
 		ArgsUsage:   "[NAME...]",
 		Description: "Without names: all boxes that exist. The Envfile is checked before anything is halted.",
 		Flags: []cli.Flag{

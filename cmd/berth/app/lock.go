@@ -37,7 +37,7 @@ func lockCommand(d *deps) *cli.Command {
 			for _, x := range done.Differences {
 				d.ui.Println(x.String())
 			}
-			text := " is as the Envfile is"
+			text := " is up to date"
 			if done.Written {
 				text = " is written: commit it"
 			}

@@ -37,23 +37,33 @@ Flags may follow names.
 	b.WriteString(`.SH EXIT STATUS
 0 done, 1 failed, 2 not understood, 3 the Envfile has problems, 130 interrupted.
 .B berth ssh \-c
-passes on the status of its command.
+passes on the status of its command;
+.B berth destroy
+returns 2 when some boxes were declined, and
+.B berth plan \-\-exit\-code
+2 when there is something to do.
 .SH FILES
 .TP
 .I Envfile, Envfile.local, Envfile.lock
-what a project's boxes are; what one person has otherwise; what it all means to the byte
+what a project's boxes are; what differs for one person; what it all means to the byte
 .TP
 .I $XDG_CONFIG_HOME/berth/Envfile
-a user's own defaults
+a user's own defaults; by default
+.I ~/.config/berth/Envfile
 .TP
 .I /var/lib/berth, $XDG_DATA_HOME/berth
-the data of root's and of a user's boxes;
+the data of root's and of a user's boxes, the latter by default in
+.IR ~/.local/share/berth ;
 .B BERTH_HOME
 says otherwise
+.TP
+.I /usr/share/doc/berth/docs
+what Berth's messages call
+.I docs/envfile.md
+and the like
 .SH SEE ALSO
 .BR lxc (7),
-.BR ssh (1),
-.I /usr/share/doc/berth
+.BR ssh (1)
 `)
 	return b.String()
 }
@@ -64,7 +74,7 @@ func manCommands(b *strings.Builder, parent string, commands []*cli.Command) {
 			continue
 		}
 		name := parent + " " + c.Name
-		if len(c.Subcommands) > 0 && c.Action == nil {
+		if len(names(c.Subcommands)) > 0 { // the name of a group
 			manCommands(b, name, c.Subcommands)
 			continue
 		}
@@ -73,7 +83,6 @@ func manCommands(b *strings.Builder, parent string, commands []*cli.Command) {
 			fmt.Fprintf(b, ".PP\n%s\n", roff(c.Description))
 		}
 		manFlags(b, c.Flags)
-		manCommands(b, name, c.Subcommands)
 	}
 }
 
@@ -94,6 +103,9 @@ func manFlags(b *strings.Builder, flags []cli.Flag) {
 				value = " " + parts[1]
 			} else if d.TakesValue() {
 				value = " VALUE"
+			}
+			if text := d.GetDefaultText(); text != "" && d.TakesValue() {
+				usage += " (default: " + text + ")"
 			}
 		}
 		fmt.Fprintf(b, ".TP\n.B %s%s\n%s\n", roff(strings.Join(names, ", ")), roff(value), roff(strings.ReplaceAll(usage, "`", "")))

@@ -20,7 +20,7 @@ func TestManPage(t *testing.T) {
 			t.Errorf("berth %s: on the page: %v", c.Name, shown)
 		}
 	}
-	for _, want := range []string{".SS berth plugin list ", `.B \-\-boot\-timeout TIME`, ".SH EXIT STATUS", `.B \-\-command, \-c COMMAND`, `.B \-\-undo`} {
+	for _, want := range []string{".SS berth plugin list ", `.B \-\-boot\-timeout TIME`, ".SH EXIT STATUS", `.B \-\-command, \-c COMMAND`, `.B \-\-undo`, "/usr/share/doc/berth/docs", "(default: 30d)"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %q", want)
 		}

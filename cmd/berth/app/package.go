@@ -11,11 +11,11 @@ import (
 func packageCommand(d *deps) *cli.Command {
 	return &cli.Command{
 		Name:      "package",
-		Usage:     "write a box into a file that other hosts can make boxes of",
+		Usage:     "write a box into a file from which other hosts can make boxes",
 		ArgsUsage: "[BOX]",
-		Description: "The file holds the whole disk, and nothing that makes the box itself: no keys, no machine's id, no journal,\n" +
-			"nor what is in /tmp. Whatever else is on the disk is in it. A box that runs goes on. berth image import\n" +
-			"makes an image of the file.",
+		Description: "The file holds the whole disk, and nothing that makes the box itself: no keys, no machine id, no journal,\n" +
+			"nor what is in /tmp. Whatever else is on the disk is in it, secrets too. A box that runs goes on.\n" +
+			"berth image import makes an image from the file.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` (default: BOX.berth)"},
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "replace a file that is there"},

@@ -17,10 +17,10 @@ const exitChanges = 2
 func planCommand(d *deps) *cli.Command {
 	return &cli.Command{
 		Name:      "plan",
-		Usage:     "show what up would do, and what it would not",
+		Usage:     "show what up would do, and what it leaves to other commands",
 		ArgsUsage: "[NAME...]",
-		Description: "It looks at the same boxes as up, and without names at those that the Envfile does not declare any\n" +
-			"more. It changes nothing. A step that always runs is shown, and does not count for --exit-code.",
+		Description: "It looks at the same boxes as up does, and without names also at those that the Envfile no longer\n" +
+			"declares. It changes nothing. A step that always runs is shown, but does not count for --exit-code.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "exit-code", Usage: "exit with status 2 when there is something to do"},
 			jsonFlag(),

@@ -10,7 +10,7 @@ import (
 func pluginCommand(d *deps) *cli.Command {
 	return &cli.Command{
 		Name:  "plugin",
-		Usage: "see which plugins there are",
+		Usage: "show which plugins there are",
 		Subcommands: []*cli.Command{{
 			Name:   "list",
 			Usage:  "list providers and provisioners",
@@ -70,8 +70,12 @@ func versionCommand(d *deps) *cli.Command {
 					"version": Version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
 				})
 			}
-			_, err := fmt.Fprintf(d.ui.Out, "berth %s (%s, %s/%s)\n", Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintln(d.ui.Out, versionText())
 			return err
 		},
 	}
+}
+
+func versionText() string {
+	return fmt.Sprintf("berth %s (%s, %s/%s)", Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

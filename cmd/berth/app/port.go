@@ -3,11 +3,13 @@ package app
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/berth-dev/berth/config"
 	"github.com/berth-dev/berth/internal/engine"
 	"github.com/berth-dev/berth/internal/forward"
 )
@@ -15,7 +17,7 @@ import (
 func portCommand(d *deps) *cli.Command {
 	return &cli.Command{
 		Name:      "port",
-		Usage:     "show which ports and sockets are forwarded",
+		Usage:     "show which ports and sockets are forwarded, and whether they work",
 		ArgsUsage: "[NAME...] | NAME GUESTPORT",
 		Description: "With a port of the box, such as 80 or 53/udp, this writes the host's address for it and\n" +
 			"nothing else: curl http://$(berth port web 80)",
@@ -25,7 +27,10 @@ func portCommand(d *deps) *cli.Command {
 			if err != nil {
 				return err
 			}
-			names, guest := guestPort(c.Args().Slice())
+			names, guest, err := guestPort(e.Envfile, c.Args().Slice())
+			if err != nil {
+				return err
+			}
 			if guest != "" && c.Bool("json") {
 				return &usageError{text: "with a port this writes an address and nothing else: leave out the port, or --json"}
 			}
@@ -33,6 +38,8 @@ func portCommand(d *deps) *cli.Command {
 			switch {
 			case err != nil:
 				return err
+			case missing(e.Envfile, names, all) != "":
+				return fmt.Errorf("box %q: %w", missing(e.Envfile, names, all), engine.ErrNotCreated)
 			case guest != "":
 				return writeHostAddress(d.ui.Out, all, guest)
 			case c.Bool("json"):
@@ -43,16 +50,35 @@ func portCommand(d *deps) *cli.Command {
 	}
 }
 
-// guestPort takes a port at the end of arguments apart from the boxes' names.
-func guestPort(args []string) (names []string, guest string) {
-	if len(args) != 2 {
-		return args, ""
+// guestPort takes a port at the end of arguments, or the path of a socket, apart
+// from the boxes' names.
+func guestPort(file *config.Envfile, args []string) (names []string, guest string, err error) {
+	if len(args) != 2 || file.Box(args[1]) != nil {
+		return args, "", nil
 	}
-	number, _, _ := strings.Cut(args[1], "/")
-	if _, err := strconv.ParseUint(number, 10, 16); err != nil && number != "" {
-		return args, ""
+	if strings.HasPrefix(args[1], "/") {
+		return args[:1], args[1], nil
 	}
-	return args[:1], strings.TrimSuffix(args[1], "/tcp")
+	number, protocol, slash := strings.Cut(args[1], "/")
+	if !slash && strings.Trim(number, "0123456789") != "" {
+		return args, "", nil
+	}
+	if n, err := strconv.ParseUint(number, 10, 16); err != nil || n == 0 || slash && protocol != "tcp" && protocol != "udp" {
+		return nil, "", &usageError{text: fmt.Sprintf("%q is not a port: write 1 to 65535, with /udp for UDP", args[1])}
+	}
+	return args[:1], strings.TrimSuffix(args[1], "/tcp"), nil
+}
+
+// missing returns a name whose box does not exist, "" for none. Of a pattern, and
+// of a block of several boxes, one that exists is enough.
+func missing(file *config.Envfile, names []string, all []engine.PortsOf) string {
+	for _, name := range names {
+		exists := func(b engine.PortsOf) bool { return b.Box == name }
+		if len(all) == 0 || file.Box(name) != nil && !slices.ContainsFunc(all, exists) {
+			return name
+		}
+	}
+	return ""
 }
 
 // writeHostAddress writes where one port of a box is.
@@ -70,7 +96,7 @@ func writeHostAddress(w io.Writer, all []engine.PortsOf, guest string) error {
 		}
 		return fmt.Errorf("box %q: port %s is not forwarded; berth port shows what is", b.Box, guest)
 	}
-	return engine.ErrNotCreated
+	return nil
 }
 
 // portState says how a forward is.

@@ -12,10 +12,10 @@ func rsyncCommand(d *deps) *cli.Command {
 		Name:      "rsync",
 		Usage:     "copy the folders of type \"rsync\" into boxes again",
 		ArgsUsage: "[NAME...]",
-		Description: "Without names: all boxes that have such folders and have been started. What is gone on the\n" +
-			"host is deleted in the box; nothing is copied back.",
+		Description: "Without names: all boxes that have such folders and have been started. What is no longer on\n" +
+			"the host is deleted in the box; nothing is copied back.",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "go on to copy what changes, until interrupted"},
+			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "go on copying what changes, until interrupted"},
 		},
 		Action: func(c *cli.Context) error {
 			e, err := d.engine(false)

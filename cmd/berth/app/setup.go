@@ -38,7 +38,7 @@ func setupCommand(d *deps) *cli.Command {
 		Subcommands: []*cli.Command{{
 			Name:   "network",
 			Hidden: true,
-			Usage:  "make again what a boot has taken away; the host's init runs this",
+			Usage:  "make again what a reboot has taken away; the host's init runs this",
 			Action: func(*cli.Context) error {
 				if err := onlyRoot(); err != nil {
 					return err

@@ -10,22 +10,22 @@ import (
 )
 
 func snapshotCommand(d *deps) *cli.Command {
-	noSafety := &cli.BoolFlag{Name: "no-safety", Usage: "do not keep what there is before"}
+	noSafety := &cli.BoolFlag{Name: "no-safety", Usage: "do not save the present disk first"}
 	noStart := &cli.BoolFlag{Name: "no-start", Usage: "leave a box that ran halted"}
 	return &cli.Command{
 		Name:  "snapshot",
-		Usage: "keep the disks of boxes and go back to them",
-		Description: "A box may run or be halted. Without BOX: the only or the primary one. What was known of its\n" +
-			"provisioning steps comes back with a snapshot. Destroying a box removes its snapshots.",
+		Usage: "save the disks of boxes and go back to them",
+		Description: "A box may run or be halted. Without BOX: the only or the primary one. How far its provisioning had\n" +
+			"come is restored as well. Destroying a box removes its snapshots.",
 		Subcommands: []*cli.Command{
 			{
-				Name: "save", Usage: "keep a box's disk as NAME", ArgsUsage: "[BOX] NAME",
+				Name: "save", Usage: "save a box's disk as NAME", ArgsUsage: "[BOX] NAME",
 				Action: d.withSnapshot("save", func(c *cli.Context, e *engine.Engine, x *engine.Existing, name string) error {
 					return e.SnapshotSave(c.Context, x, name)
 				}),
 			},
 			{
-				Name: "restore", Usage: "go back to a snapshot; what there is is kept as one before", ArgsUsage: "[BOX] NAME",
+				Name: "restore", Usage: "go back to a snapshot, after saving the present disk as another one", ArgsUsage: "[BOX] NAME",
 				Flags: []cli.Flag{noSafety, noStart},
 				Action: d.withSnapshot("restore", func(c *cli.Context, e *engine.Engine, x *engine.Existing, name string) error {
 					return e.SnapshotRestore(c.Context, x, name, restoreOptions(c))
@@ -42,13 +42,13 @@ func snapshotCommand(d *deps) *cli.Command {
 				}),
 			},
 			{
-				Name: "push", Usage: "keep a box's disk under a name of its own, for pop", ArgsUsage: "[BOX]",
+				Name: "push", Usage: "save a box's disk under a name that Berth chooses, for pop", ArgsUsage: "[BOX]",
 				Action: d.withBox("push", func(c *cli.Context, e *engine.Engine, x *engine.Existing) error {
 					return e.SnapshotPush(c.Context, x)
 				}),
 			},
 			{
-				Name: "pop", Usage: "go back to what was pushed last, and remove that", ArgsUsage: "[BOX]",
+				Name: "pop", Usage: "go back to what was pushed last, and remove it from the stack", ArgsUsage: "[BOX]",
 				Flags: []cli.Flag{noSafety, noStart, &cli.BoolFlag{Name: "no-delete", Usage: "do not remove it"}},
 				Action: d.withBox("pop", func(c *cli.Context, e *engine.Engine, x *engine.Existing) error {
 					name, err := e.Pushed(x)

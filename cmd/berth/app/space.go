@@ -18,8 +18,8 @@ func dfCommand(d *deps) *cli.Command {
 	return &cli.Command{
 		Name:  "df",
 		Usage: "show what uses space: images, checkpoints, disks of boxes, packages",
-		Description: "Of all projects of this data home. OWN is what goes with a thing, so that the column adds up to what is\n" +
-			"used; SHARED is what it stands on and others own. What is free to go berth gc removes, once it is old.",
+		Description: "Of all projects of this data home. OWN is what removing a thing frees, so that the column adds up to what\n" +
+			"is used; SHARED is what it builds on, which others own. berth gc removes what is not needed, once it is old.",
 		Flags: []cli.Flag{jsonFlag()},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
@@ -42,19 +42,20 @@ func dfCommand(d *deps) *cli.Command {
 }
 
 func gcCommand(d *deps) *cli.Command {
+	olderThan := age(30 * day)
 	return &cli.Command{
 		Name:  "gc",
 		Usage: "remove images, checkpoints and packages that nothing needs",
 		Description: "What a box, a snapshot or the Envfile.lock of a project with boxes needs stays, whatever its age. Boxes and\n" +
-			"snapshots are removed by berth destroy and berth snapshot delete alone.",
+			"snapshots are removed only by berth destroy and berth snapshot delete.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Usage: "only say what would be removed"},
-			&cli.DurationFlag{Name: "older-than", Value: 720 * time.Hour, Usage: "remove what has not been used for `TIME`"},
+			&cli.GenericFlag{Name: "older-than", Value: &olderThan, Usage: "remove what has not been used for `TIME`, such as 12h"},
 			&cli.StringFlag{Name: "keep", Usage: "keep at most `SIZE` of what nothing needs, such as 10GiB, and remove what was used longest ago first"},
 			jsonFlag(),
 		},
 		Action: func(c *cli.Context) error {
-			o, err := collectOptions(c)
+			o, err := collectOptions(c, time.Duration(olderThan))
 			if err != nil {
 				return err
 			}
@@ -67,13 +68,10 @@ func gcCommand(d *deps) *cli.Command {
 	}
 }
 
-func collectOptions(c *cli.Context) (engine.CollectOptions, error) {
-	o := engine.CollectOptions{DryRun: c.Bool("dry-run"), OlderThan: c.Duration("older-than")}
+func collectOptions(c *cli.Context, olderThan time.Duration) (engine.CollectOptions, error) {
+	o := engine.CollectOptions{DryRun: c.Bool("dry-run"), OlderThan: olderThan}
 	if c.NArg() > 0 {
 		return o, &usageError{text: "gc takes no names: berth destroy removes boxes"}
-	}
-	if o.OlderThan < 0 {
-		return o, &usageError{text: "--older-than takes a time that is not negative, such as 720h"}
 	}
 	if c.IsSet("keep") {
 		size, err := sizeFlag(c, "keep")

@@ -72,7 +72,7 @@ func sshHosts(e *engine.Engine, boxes []*config.Box, named bool) ([]sshHost, err
 		}
 	}
 	if len(hosts) == 0 {
-		return nil, engine.ErrNotCreated
+		return nil, errNoBox
 	}
 	return hosts, nil
 }

@@ -18,18 +18,21 @@ func upCommand(d *deps) *cli.Command {
 		Name:      "up",
 		Usage:     "create, start and provision boxes",
 		ArgsUsage: "[NAME...]",
-		Description: "Without names: all boxes but those with autostart = false. A box that runs is left as it is,\n" +
-			"but for provisioning steps that always run or have not succeeded yet. What a box depends on comes\n" +
+		Description: "Without names: all boxes but those with autostart = false. A box that runs goes on running: limits and\n" +
+			"forwards that have changed are applied, folders of type \"rsync\" are copied again, and other changes are\n" +
+			"named, with the command that applies them. Steps run until each has succeeded once; a later up goes on at\n" +
+			"one that failed or was interrupted, also when berth provision was running it. In a box that is provisioned\n" +
+			"otherwise only steps that always run do, and new or changed ones are named: berth provision runs them. What a box depends on comes\n" +
 			"up before it, named or not. Names may be patterns: berth up 'web-*'.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "no-provision", Usage: "run no provisioning steps"},
-			&cli.BoolFlag{Name: "no-cache", Usage: "make new boxes from their bare image, and run all steps"},
+			&cli.BoolFlag{Name: "no-cache", Usage: "make new boxes from their bare image, without checkpoints, and run all steps"},
 			&cli.BoolFlag{Name: "no-destroy-on-error", Usage: "keep a new box that does not boot, to look at it"},
-			&cli.StringFlag{Name: "on-error", Usage: "`WHAT` to do with a box in which a step fails: keep it, open a shell in it, or destroy it if it is new", Value: "keep"},
+			&cli.StringFlag{Name: "on-error", Usage: "`WHAT` to do with a box in which a step fails: keep it, open a shell in it, or destroy it if it is new", Value: "keep", DefaultText: "keep"},
 			&cli.BoolFlag{Name: "frozen", Usage: "fail on any difference from Envfile.lock"},
-			&cli.BoolFlag{Name: "offline", Usage: "get nothing from the network; say what is missing"},
+			&cli.BoolFlag{Name: "offline", Usage: "download nothing; say what is missing"},
 			parallelFlag(),
-			&cli.DurationFlag{Name: "boot-timeout", Usage: "wait `TIME` for a box to answer, whatever the Envfile says"},
+			&cli.DurationFlag{Name: "boot-timeout", Usage: "wait `TIME` for a box to answer, such as 90s", DefaultText: "what the Envfile says"},
 		},
 		Action: func(c *cli.Context) error {
 			e, err := d.engine(false)
@@ -86,7 +89,7 @@ func (d *deps) lookAround(ctx context.Context, e *engine.Engine, a engine.Access
 }
 
 func parallelFlag() cli.Flag {
-	return &cli.IntFlag{Name: "parallel", Usage: "work on `N` boxes at once, 1 for one after the other", DefaultText: "up to 10"}
+	return &cli.IntFlag{Name: "parallel", Usage: "work on `N` boxes at once; 1 for one after another", DefaultText: "up to 10"}
 }
 
 // parallel returns how many boxes are worked on at once, 0 for the default.
@@ -98,13 +101,18 @@ func parallel(c *cli.Context) (int, error) {
 	return n, nil
 }
 
+// errNoBox is the answer to a command for all boxes that exist.
+var errNoBox = errors.New("no box exists: berth up creates them")
+
 func provisionCommand(d *deps) *cli.Command {
 	return &cli.Command{
 		Name:      "provision",
 		Usage:     "run the provisioning steps that are new, changed or failed",
 		ArgsUsage: "[NAME...]",
+		Description: "Without names: all boxes that exist. Steps that always run do so here too; those with run = \"never\" only\n" +
+			"when --with names them.",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "all", Usage: "run all steps"},
+			&cli.BoolFlag{Name: "all", Usage: "run all steps but those with run = \"never\""},
 			&cli.StringSliceFlag{Name: "with", Usage: "run the steps of this `NAME` or type only (repeatable)"},
 			parallelFlag(),
 		},
@@ -130,7 +138,7 @@ func provisionCommand(d *deps) *cli.Command {
 				return err
 			}
 			if len(boxes) == 0 {
-				return engine.ErrNotCreated
+				return errNoBox
 			}
 			return e.Provision(c.Context, boxes, engine.ProvisionOptions{All: c.Bool("all"), Only: c.StringSlice("with")})
 		},
