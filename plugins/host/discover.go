@@ -115,10 +115,10 @@ func distrust(path string) string {
 			subject = "is refused: " + f + " is"
 		}
 		if uid := info.Sys().(*syscall.Stat_t).Uid; uid != 0 && int(uid) != os.Geteuid() {
-			return fmt.Sprintf("%s owned by user %d, not by root or user %d", subject, uid, os.Geteuid())
+			return fmt.Sprintf("%s owned by user %d, not by root or user %d (chown)", subject, uid, os.Geteuid())
 		}
 		if info.Mode().Perm()&0o002 != 0 {
-			return subject + " writable by everybody"
+			return subject + " writable by everybody (chmod o-w)"
 		}
 	}
 	switch info, err := os.Stat(real); {

@@ -107,7 +107,7 @@ func TestPluginThatOthersMayWriteIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := m.Provider(t.Context(), "ok")
-	if err == nil || !strings.HasSuffix(err.Error(), "berth-provider-ok is refused: "+m.o.Path+" is writable by everybody") {
+	if err == nil || !strings.HasSuffix(err.Error(), "berth-provider-ok is refused: "+m.o.Path+" is writable by everybody (chmod o-w)") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -123,7 +123,7 @@ func TestPluginOfAnotherUserIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := m.Provider(t.Context(), "theirs")
-	if err == nil || !strings.HasSuffix(err.Error(), "is owned by user 12345, not by root or user 0") {
+	if err == nil || !strings.HasSuffix(err.Error(), "is owned by user 12345, not by root or user 0 (chown)") {
 		t.Errorf("error %v", err)
 	}
 }
