@@ -3,6 +3,7 @@ package lxc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -67,12 +68,36 @@ func (checkedHost) MapIDs(ctx context.Context, dir string) error {
 func (h checkedHost) Unprepared(ctx context.Context) []string { return h.p.mode.check(ctx, h.p.store) }
 
 func (checkedHost) Barriers(bridge string) ([]hostcheck.Barrier, error) {
-	all, err := firewall.Barriers()
+	all, err := firewall.Barriers(bridge)
+	if err != nil {
+		return nil, err
+	}
 	var found []hostcheck.Barrier
 	for _, b := range all {
-		found = append(found, hostcheck.Barrier{Name: "the " + b.String(), Fix: b.Fix(bridge)})
+		if !b.IsForward() { // the next start of a box sees to that
+			found = append(found, hostcheck.Barrier{Name: "the " + b.String(), Fix: b.Fix(bridge)})
+		}
 	}
-	return found, err
+	users, err := UserNetworks(UserNetworksFile)
+	if err != nil {
+		return nil, err
+	}
+	return append(found, usersBarriers(users)...), nil
+}
+
+// usersBarriers looks whether iptables' FORWARD, or what Docker makes of it, keeps
+// users' boxes from the world: their starts may not change it.
+func usersBarriers(users []UserNetwork) []hostcheck.Barrier {
+	var found []hostcheck.Barrier
+	for _, u := range users {
+		if through, err := firewall.LetsThrough(u.Bridge, false); err == nil && !through {
+			found = append(found, hostcheck.Barrier{
+				Name: fmt.Sprintf("iptables' chain FORWARD has no rule for %s, the bridge of %s, and", u.Bridge, u.User),
+				Fix:  "sudo berth setup network",
+			})
+		}
+	}
+	return found
 }
 
 func (h checkedHost) Nameservers() ([]string, error) {

@@ -92,8 +92,14 @@ func (u UserNetwork) Missing() []string {
 			missing = append(missing, "bridge "+name+" without IPv6")
 		}
 	}
-	if !firewall.HasMain(u.Bridge) {
-		missing = append(missing, "firewall table "+firewall.TableName(u.Bridge))
+	if !firewall.HasUser(u.Bridge) {
+		missing = append(missing, "firewall tables "+firewall.TableName(u.Bridge))
+	}
+	for _, name := range u.bridges() {
+		// One that cannot be read is not repaired by another try either.
+		if through, err := firewall.LetsThrough(name, name != u.Bridge); err == nil && !through {
+			missing = append(missing, "a rule for "+name+" in iptables' chain FORWARD")
+		}
 	}
 	if b, err := os.ReadFile(ipForward); err != nil || strings.TrimSpace(string(b)) != "1" {
 		missing = append(missing, "forwarding")
@@ -124,8 +130,10 @@ func (u UserNetwork) Make() error {
 	if err := firewall.MakeUser(u.Bridge, u.Subnet, u.Private); err != nil {
 		return err
 	}
-	if err := firewall.LetThrough(u.Bridge, false); err != nil {
-		return err
+	for _, name := range u.bridges() {
+		if err := firewall.LetThrough(name, name != u.Bridge); err != nil {
+			return err
+		}
 	}
 	return enableForwarding()
 }
