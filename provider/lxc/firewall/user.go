@@ -26,7 +26,7 @@ func MakeUser(bridge string, subnet netip.Prefix, private []string) error {
 	err := makeUser(bridge, subnet, private, inside)
 	if errors.Is(err, unix.EOPNOTSUPP) {
 		// A kernel without NFT_BRIDGE_META, which no distribution's is. There the
-		// boxes' own rules are all that there is (strongHost).
+		// boxes' own tables are all that there is (MakeInBox).
 		err = makeUser(bridge, subnet, private, nil)
 	}
 	if err != nil {
