@@ -7,13 +7,13 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/account"
 	"github.com/berth-dev/berth/provider/lxc/firewall"
 	"github.com/berth-dev/berth/provider/lxc/hostcheck"
 )
@@ -31,8 +31,8 @@ func (p *lxcProvider) env() hostcheck.Env {
 		uid = user.uid
 	}
 	name := strconv.Itoa(uid)
-	if u, err := user.LookupId(name); err == nil {
-		name = u.Username
+	if u, err := account.ByID(uid); err == nil {
+		name = u.Name
 	}
 	return hostcheck.Env{Host: checkedHost{p: p}, UID: uid, User: name, DataDir: p.store.root}
 }

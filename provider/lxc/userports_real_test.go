@@ -91,6 +91,7 @@ func udpSocket() (int, error) {
 	}
 	return fd, errors.Join(
 		unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0),
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1),
 		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 200_000}),
 		unix.Bind(fd, &unix.SockaddrInet6{Port: 9999}))
 }
@@ -131,8 +132,8 @@ func TestRealUserMainPorts(t *testing.T) {
 		t.Skip("this kernel has no NFT_BRIDGE_META: only the boxes' own tables do it here")
 	}
 	neighbours(t)
-	for _, to := range []string{"10.179.7.3", "224.0.0.1"} {
-		if !arrives(t, "EVIL", "DB", to, "ip route replace 224.0.0.0/4 dev eth0") {
+	for _, to := range []string{"10.179.7.3", "10.179.7.255", "255.255.255.255"} {
+		if !arrives(t, "EVIL", "DB", to, "ip route replace 255.255.255.255 dev eth0") {
 			t.Errorf("on the main bridge boxes do not reach %s", to)
 		}
 	}
