@@ -29,6 +29,10 @@ func (n networks) missing() ([]change, error) {
 		if err != nil {
 			return nil, err
 		}
+		if i := slices.IndexFunc(others, func(o lxc.UserNetwork) bool { return o.UID == n.h.user.uid }); i >= 0 {
+			return nil, fmt.Errorf("give %s a network: %s had the same number, %d, and has one still: take that back first: sudo berth setup --user %[2]s --undo",
+				n.h.user.name, others[i].User, n.h.user.uid)
+		}
 		if u, err = lxc.ChooseUserNetwork(n.h.user.name, n.h.user.uid, others); err != nil {
 			return nil, err
 		}

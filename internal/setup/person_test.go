@@ -42,6 +42,19 @@ func TestFormerUser(t *testing.T) {
 	}
 }
 
+// A number that was given again is no reason to share a network.
+func TestNumberGivenAgain(t *testing.T) {
+	h, _ := fakeHost(t, map[string]string{
+		lxc.UserNetworksFile: `{"networks": [{"user": "bert", "uid": 1234, "bridge": "berthu1234", "subnet": "10.179.0.0/24"}]}`,
+	})
+	if _, err := (networks{h}).missing(); err == nil || !strings.Contains(err.Error(), "sudo berth setup --user bert --undo") {
+		t.Errorf("got %v", err)
+	}
+	if out := makeAll(t, h, networks{h}, step.undo); out != "nothing for anna\n" {
+		t.Errorf("undo for anna would take bert's network: %q", out)
+	}
+}
+
 func TestFind(t *testing.T) {
 	t.Setenv("PATH", t.TempDir()) // no getent
 	for name, want := range map[string]string{"": "for whom?", "root": "root needs no preparation", "nobody-of-that-name": "is not known on this host"} {

@@ -205,10 +205,11 @@ func (h *host) idle() error {
 	return nil
 }
 
-// network returns the user's network, if it has one.
+// network returns the user's network, if it has one. One of an account that had the
+// same number is not it.
 func (h *host) network() (u lxc.UserNetwork, ok bool, err error) {
 	all, err := lxc.UserNetworks(h.path(lxc.UserNetworksFile))
-	i := slices.IndexFunc(all, func(u lxc.UserNetwork) bool { return u.UID == h.user.uid })
+	i := slices.IndexFunc(all, func(u lxc.UserNetwork) bool { return u.UID == h.user.uid && u.User == h.user.name })
 	if i < 0 {
 		return u, false, err
 	}
