@@ -171,6 +171,9 @@ func (u hostUser) project(t *testing.T, name, envfile string) string {
 // data is the folder of the LXC provider in the user's data home.
 func (u hostUser) data() string { return filepath.Join(u.home, ".local/share/berth/provider/lxc") }
 
+// bridge is the main bridge of the user's boxes.
+func (u hostUser) bridge() string { return fmt.Sprintf("berthu%d", u.uid) }
+
 // destroyAll removes the boxes of the user's projects, also after a failure.
 func (u hostUser) destroyAll(t *testing.T) {
 	projects, _ := filepath.Glob(filepath.Join(u.home, "*", "Envfile"))

@@ -45,7 +45,7 @@ var rules = []rule{
 	{"internal/engine", []string{"config", "provider", "provisioner", "internal/state", "internal/guest", "internal/forward", "internal/ui"}},
 	{"internal/doctor", []string{"provider", "internal/state", "internal/guest"}},
 	// It makes what the provider then finds.
-	{"internal/setup", []string{"provider/lxc", "provider/lxc/cgroup", "provider/lxc/subid"}},
+	{"internal/setup", []string{"provider/lxc", "provider/lxc/account", "provider/lxc/cgroup", "provider/lxc/subid"}},
 	{"internal/bench", []string{anything}},
 
 	{"cmd/berth", []string{"cmd/berth/app"}},

@@ -4,9 +4,22 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 bin=../../bin
-# A version that dpkg takes (deb-version(7)): v1.2.3-4-gabc becomes 1.2.3+4.gabc,
-# and a mere commit sorts before any release.
-DEB_VERSION=$(sed -E 's/^v//; /^[0-9]+\./!s/^/0.0.0+git./; s/-/+/; s/-/./g' <<<"$VERSION")
+# A version that dpkg takes (deb-version(7)) of what git describe says: v1.2.3-4-gabc
+# becomes 1.2.3+4.gabc, v1.2.0-rc1, which comes before v1.2.0, 1.2.0~rc1, and a mere
+# commit sorts before any release.
+deb_version() {
+  sed -E 's/^v//; /^[0-9]+\./!s/^/0.0.0+git./; s/^([0-9.]+)-(alpha|beta|rc)/\1~\2/; s/-/+/; s/-/./g' <<<"$1"
+}
+order=()
+for pair in abc1234-dirty=0.0.0+git.abc1234+dirty v1.2.0-alpha=1.2.0~alpha v1.2.0-beta.2=1.2.0~beta.2 v1.2.0-rc1=1.2.0~rc1 \
+  v1.2.0-rc1-4-gabc=1.2.0~rc1+4.gabc v1.2.0=1.2.0 v1.2.0-4-gabc-dirty=1.2.0+4.gabc.dirty v1.2.1=1.2.1; do
+  got=$(deb_version "${pair%%=*}")
+  [[ $got == "${pair#*=}" ]] || { echo "the tag ${pair%%=*} makes the version $got, not ${pair#*=}" >&2; exit 1; }
+  ((${#order[@]} == 0)) || dpkg --compare-versions "${order[-1]}" lt "$got" ||
+    { echo "the version ${order[-1]} does not sort before $got" >&2; exit 1; }
+  order+=("$got")
+done
+DEB_VERSION=$(deb_version "$VERSION")
 DEB_ARCH=$($GO env GOARCH)
 export DEB_VERSION DEB_ARCH
 deb=$bin/berth_${DEB_VERSION}_$DEB_ARCH.deb

@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/berth-dev/berth/provider/lxc"
+	"github.com/berth-dev/berth/provider/lxc/account"
 )
 
 // networks sees to the user's bridges: that they are recorded, and there.
@@ -25,6 +29,10 @@ func (n networks) missing() ([]change, error) {
 		if err != nil {
 			return nil, err
 		}
+		if i := slices.IndexFunc(others, func(o lxc.UserNetwork) bool { return o.UID == n.h.user.uid }); i >= 0 {
+			return nil, fmt.Errorf("give %s a network: %s had the same number, %d, and has one still: take that back first: sudo berth setup --user %[2]s --undo",
+				n.h.user.name, others[i].User, n.h.user.uid)
+		}
 		if u, err = lxc.ChooseUserNetwork(n.h.user.name, n.h.user.uid, others); err != nil {
 			return nil, err
 		}
@@ -34,10 +42,30 @@ func (n networks) missing() ([]change, error) {
 			return errors.Join(n.h.done.save(), lxc.WriteUserNetworks(n.h.path(lxc.UserNetworksFile), append(others, u)))
 		}})
 	}
+	all = append(all, n.unreadable()...)
 	if absent := u.Missing(); len(absent) > 0 {
 		all = append(all, change{"make, for now: " + strings.Join(absent, ", "), func(context.Context) error { return u.Make() }})
 	}
 	return all, nil
+}
+
+// unreadable sees to it that users can read which network they have: an older
+// Berth's setup left that to root's umask.
+func (n networks) unreadable() []change {
+	var all []change
+	for _, f := range []struct {
+		name string
+		mode fs.FileMode
+	}{{filepath.Dir(lxc.UserNetworksFile), 0o755}, {lxc.UserNetworksFile, 0o644}} {
+		st, err := os.Stat(n.h.path(f.name))
+		if err != nil || st.Mode().Perm()&f.mode == f.mode {
+			continue
+		}
+		all = append(all, change{"let everybody read " + f.name, func(context.Context) error {
+			return os.Chmod(n.h.path(f.name), st.Mode().Perm()|f.mode)
+		}})
+	}
+	return all
 }
 
 func (n networks) undo() ([]change, error) {
@@ -64,9 +92,10 @@ func (n networks) undo() ([]change, error) {
 
 // MakeNetworks makes what a boot has taken away: bridges, firewall tables and, on
 // hosts with v1 controllers, the cgroups of all users. It is `berth setup
-// network`, which the systemd unit calls.
-func MakeNetworks() error {
-	unlock, err := lock()
+// network`, which the systemd unit calls. Users that are not known do not fail it:
+// warn takes a line for each.
+func MakeNetworks(warn io.Writer) error {
+	unlock, err := begin()
 	if err != nil {
 		return err
 	}
@@ -77,17 +106,27 @@ func MakeNetworks() error {
 	}
 	var errs []error
 	for _, u := range all {
-		errs = append(errs, u.Make())
-		h, err := open(u.User)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		changes, err := cgroups{h}.missing()
-		errs = append(errs, err)
-		for _, c := range changes {
-			errs = append(errs, c.make(context.Background()))
-		}
+		// Also for a user that is not known: early in the boot a directory service
+		// may not answer yet, and the network needs no account.
+		errs = append(errs, u.Make(), makeCgroups(u, warn))
+	}
+	return errors.Join(errs...)
+}
+
+// makeCgroups makes the cgroups of a user, who may not be known.
+func makeCgroups(u lxc.UserNetwork, warn io.Writer) error {
+	p, err := find(u.User)
+	if errors.Is(err, account.ErrUnknown) {
+		fmt.Fprintf(warn, "%v: if there is no such user any more, take back what setup has changed: sudo berth setup --user %s --undo\n", err, u.User)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	changes, err := cgroups{&host{user: p}}.missing()
+	errs := []error{err}
+	for _, c := range changes {
+		errs = append(errs, c.make(context.Background()))
 	}
 	return errors.Join(errs...)
 }

@@ -63,7 +63,7 @@ func (p packages) missing() ([]change, error) {
 			return err
 		}
 		err := p.h.run(ctx, argv...)
-		if err != nil && m.program == "apt-get" { // its lists may be old
+		if err != nil && ctx.Err() == nil && m.program == "apt-get" { // its lists may be old
 			err = errors.Join(p.h.run(ctx, "apt-get", "update"), p.h.run(ctx, argv...))
 		}
 		return err

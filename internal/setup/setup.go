@@ -11,15 +11,14 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-dev/berth/provider/lxc"
+	"github.com/berth-dev/berth/provider/lxc/account"
 )
 
 // Options say for whom and how.
@@ -55,22 +54,20 @@ type host struct {
 	booted bool
 }
 
-// person is the user that makes boxes.
-type person struct {
-	name     string
-	uid, gid int
-}
-
 func (h *host) path(p string) string { return h.root + p }
 
 // Run prepares the host for a user. What is prepared already is left alone.
 func Run(ctx context.Context, o Options) error {
-	unlock, err := lock()
+	unlock, err := begin()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	h, err := open(o.User)
+	p, err := find(o.User)
+	if err != nil {
+		return fmt.Errorf("prepare the host: %w", err)
+	}
+	h, err := open(p)
 	if err != nil {
 		return err
 	}
@@ -94,14 +91,27 @@ func (h *host) notes() []string {
 // Undo takes back what Run has changed for a user and, with the last user, what it
 // has changed for all.
 func Undo(ctx context.Context, o Options) error {
-	unlock, err := lock()
+	unlock, err := begin()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	h, err := open(o.User)
+	p, unknown := find(o.User)
+	if unknown != nil && !errors.Is(unknown, account.ErrUnknown) {
+		return unknown
+	}
+	h, err := open(p)
 	if err != nil {
 		return err
+	}
+	if unknown != nil {
+		known := false
+		if h.user, known, err = h.former(o.User); err != nil {
+			return err
+		}
+		if !known {
+			return fmt.Errorf("take back what setup has changed: %w", unknown)
+		}
 	}
 	if err := h.idle(); err != nil {
 		return err
@@ -112,6 +122,13 @@ func Undo(ctx context.Context, o Options) error {
 		return err
 	}
 	return h.done.remove(h.user.name)
+}
+
+// begin is the beginning of all that changes the host: what is written there is
+// for everybody to read, whatever root's umask is.
+func begin() (unlock func(), err error) {
+	unix.Umask(0o022)
+	return lock()
 }
 
 // lock keeps two setups from changing the same files. It is in /run, where it is
@@ -149,6 +166,9 @@ func apply(ctx context.Context, h *host, o Options, all []step, ask func(step) (
 				fmt.Fprintln(o.Out, "would", c.text)
 				continue
 			}
+			if err := ctx.Err(); err != nil {
+				return fmt.Errorf("stopped, before this was done: %s: %w", c.text, err)
+			}
 			fmt.Fprintln(o.Out, c.text)
 			if err := c.make(ctx); err != nil {
 				return fmt.Errorf("%s: %w", c.text, err)
@@ -161,27 +181,9 @@ func apply(ctx context.Context, h *host, o Options, all []step, ask func(step) (
 	return nil
 }
 
-// open looks at the user and at what setup has done so far.
-func open(name string) (*host, error) {
-	if name == "" {
-		return nil, errors.New("for whom? Say so: sudo berth setup --user NAME")
-	}
-	u, err := user.Lookup(name)
-	if err != nil {
-		return nil, fmt.Errorf("prepare the host: %w", err)
-	}
-	p := person{name: u.Username}
-	p.uid, err = strconv.Atoi(u.Uid)
-	if err == nil {
-		p.gid, err = strconv.Atoi(u.Gid)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the ids of user %s: %w", name, err)
-	}
-	if p.uid == 0 {
-		return nil, errors.New("root needs no preparation: sudo berth up makes root's own boxes")
-	}
-	_, err = os.Stat("/run/systemd/system") // sd_booted(3)
+// open looks at what setup has done so far.
+func open(p person) (*host, error) {
+	_, err := os.Stat("/run/systemd/system") // sd_booted(3)
 	h := &host{user: p, booted: err == nil, run: runCommand, program: ownProgram}
 	h.done, err = openJournal(h.path("/etc/berth/setup.json"))
 	return h, err
@@ -203,10 +205,11 @@ func (h *host) idle() error {
 	return nil
 }
 
-// network returns the user's network, if it has one.
+// network returns the user's network, if it has one. One of an account that had the
+// same number is not it.
 func (h *host) network() (u lxc.UserNetwork, ok bool, err error) {
 	all, err := lxc.UserNetworks(h.path(lxc.UserNetworksFile))
-	i := slices.IndexFunc(all, func(u lxc.UserNetwork) bool { return u.UID == h.user.uid })
+	i := slices.IndexFunc(all, func(u lxc.UserNetwork) bool { return u.UID == h.user.uid && u.User == h.user.name })
 	if i < 0 {
 		return u, false, err
 	}
@@ -214,9 +217,10 @@ func (h *host) network() (u lxc.UserNetwork, ok bool, err error) {
 }
 
 // runCommand runs a program of the system's, with what it complains about in the
-// error.
+// error. It is not killed when ctx ends: a package manager would leave packages half
+// installed. A Ctrl-C reaches it from the terminal, and it ends as it sees fit.
 func runCommand(ctx context.Context, argv ...string) error {
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -18,36 +18,45 @@ type subIDs struct{ h *host }
 // rangeSize is how many ids a user gets, the usual number.
 const rangeSize = 65536
 
-// kinds are users and groups: the file, and usermod's options.
-var kinds = []struct{ file, add, del string }{
-	{subid.Users, "--add-subuids", "--del-subuids"},
-	{subid.Groups, "--add-subgids", "--del-subgids"},
-}
+// files are those for users and for groups.
+var files = []string{subid.Users, subid.Groups}
 
 func (s subIDs) missing() ([]change, error) {
 	var all []change
-	for i, k := range kinds {
-		if _, err := lxc.UserRange(s.h.path(k.file), s.h.user.name, s.h.user.uid); err == nil {
+	for i, file := range files {
+		if _, err := lxc.UserRange(s.h.path(file), s.h.user.name, s.h.user.uid); err == nil {
 			continue
 		}
-		given, err := subid.Load(s.h.path(k.file))
+		given, err := subid.Load(s.h.path(file))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 		first, err := freeRange(given)
 		if err != nil {
-			return nil, fmt.Errorf("find ids for %s in %s: %w", s.h.user.name, k.file, err)
+			return nil, fmt.Errorf("find ids for %s in %s: %w", s.h.user.name, file, err)
 		}
-		span := fmt.Sprintf("%d-%d", first, first+rangeSize-1)
-		all = append(all, change{fmt.Sprintf("give %s the ids %s, in %s", s.h.user.name, span, k.file), func(ctx context.Context) error {
-			*s.noted(i) = span
+		r := subid.Range{Owner: s.h.user.name, First: first, Count: rangeSize}
+		all = append(all, change{fmt.Sprintf("give %s the ids %s, in %s", r.Owner, span(r), file), func(context.Context) error {
+			*s.noted(i) = span(r)
 			if err := s.h.done.save(); err != nil {
 				return err
 			}
-			return s.h.run(ctx, "usermod", k.add, span, s.h.user.name)
+			return subid.Add(s.h.path(file), r)
 		}})
 	}
 	return all, nil
+}
+
+// span is how the journal has a range.
+func span(r subid.Range) string { return fmt.Sprintf("%d-%d", r.First, r.First+r.Count-1) }
+
+// spanned reads it.
+func spanned(owner, text string) (subid.Range, error) {
+	var first, last uint64
+	if _, err := fmt.Sscanf(text, "%d-%d", &first, &last); err != nil || last < first {
+		return subid.Range{}, fmt.Errorf("read what setup has changed so far: %q is no range of ids", text)
+	}
+	return subid.Range{Owner: owner, First: first, Count: last - first + 1}, nil
 }
 
 // noted is where the journal has a range.
@@ -61,13 +70,16 @@ func (s subIDs) undo() ([]change, error) {
 		return nil, nil
 	}
 	var all []change
-	for i, k := range kinds {
-		span := *s.noted(i)
-		if span == "" {
+	for i, file := range files {
+		if *s.noted(i) == "" {
 			continue
 		}
-		all = append(all, change{fmt.Sprintf("take the ids %s from %s, in %s", span, s.h.user.name, k.file), func(ctx context.Context) error {
-			if err := s.h.run(ctx, "usermod", k.del, span, s.h.user.name); err != nil {
+		r, err := spanned(s.h.user.name, *s.noted(i))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, change{fmt.Sprintf("take the ids %s from %s, in %s", span(r), r.Owner, file), func(context.Context) error {
+			if err := subid.Remove(s.h.path(file), r); err != nil {
 				return err
 			}
 			*s.noted(i) = ""

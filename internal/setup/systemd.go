@@ -115,7 +115,7 @@ func (l linger) missing() ([]change, error) {
 	if !l.h.booted {
 		return nil, nil
 	}
-	if _, err := os.Stat(l.h.path("/var/lib/systemd/linger/" + l.h.user.name)); err == nil {
+	if _, err := os.Stat(l.mark()); err == nil {
 		return nil, nil
 	}
 	return []change{{fmt.Sprintf("keep the boxes of %s running after the logout (loginctl enable-linger)", l.h.user.name), func(ctx context.Context) error {
@@ -132,10 +132,24 @@ func (l linger) undo() ([]change, error) {
 		return nil, nil
 	}
 	return []change{{"end what runs of " + l.h.user.name + " at the logout (loginctl disable-linger)", func(ctx context.Context) error {
-		if err := l.h.run(ctx, "loginctl", "disable-linger", l.h.user.name); err != nil {
+		if err := l.disable(ctx); err != nil {
 			return err
 		}
 		l.h.done.of(l.h.user.name).Linger = false
 		return l.h.done.save()
 	}}}, nil
+}
+
+// mark is the file by which logind knows of it.
+func (l linger) mark() string { return l.h.path("/var/lib/systemd/linger/" + l.h.user.name) }
+
+func (l linger) disable(ctx context.Context) error {
+	if !l.h.user.gone {
+		return l.h.run(ctx, "loginctl", "disable-linger", l.h.user.name)
+	}
+	// loginctl knows no such user, and nothing of that user's runs.
+	if err := os.Remove(l.mark()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }

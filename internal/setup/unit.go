@@ -28,7 +28,7 @@ const packagedProgram = "/usr/bin/berth"
 func (u unit) file(program string) ownFile {
 	return ownFile{u.h, "/etc/systemd/system/" + unitName,
 		"# Written by berth setup; berth setup --undo removes it.\n" +
-			strings.Replace(unitText, "="+packagedProgram+" ", "="+program+" ", 1), reloadSystemd}
+			strings.Replace(unitText, "="+packagedProgram+" ", "="+program+" ", -1), reloadSystemd}
 }
 
 func (u unit) missing() ([]change, error) {
@@ -36,7 +36,9 @@ func (u unit) missing() ([]change, error) {
 		return nil, nil
 	}
 	var all []change
-	if !u.packaged() {
+	if u.packaged() {
+		all = u.uncover()
+	} else {
 		program, err := u.h.program()
 		if err != nil {
 			return nil, err
@@ -57,6 +59,28 @@ func (u unit) missing() ([]change, error) {
 		// are there already.
 		return u.h.run(ctx, "systemctl", "enable", unitName)
 	}}), nil
+}
+
+// uncover removes the unit that setup wrote before there was a package: it would
+// hide the package's for ever, and run a program that may be gone.
+func (u unit) uncover() []change {
+	own := u.file("")
+	if !u.h.done.Files[own.name] {
+		return nil
+	}
+	return []change{{"remove " + own.name + ", which hides that of the package", func(ctx context.Context) error {
+		if err := u.h.removeOwn(own.name); err != nil {
+			return err
+		}
+		if err := own.finish(ctx); err != nil {
+			return err
+		}
+		if !slices.Contains(u.h.done.Enabled, unitName) {
+			return nil
+		}
+		// What enabled it was a link to the file that is gone.
+		return u.h.run(ctx, "systemctl", "reenable", unitName)
+	}}}
 }
 
 // packaged reports whether the distribution's package brings the unit.

@@ -44,6 +44,50 @@ func TestUnit(t *testing.T) {
 	}
 }
 
+// Setup's own unit goes when the package has come, which it would hide. One that
+// somebody else put there stays.
+func TestUnitOfThePackage(t *testing.T) {
+	h, ran := fakeHost(t, nil)
+	makeAll(t, h, unit{h}, step.missing)
+	for _, name := range []string{"/usr/lib/systemd/system/" + unitName, "/etc/systemd/system/multi-user.target.wants/" + unitName} {
+		if err := os.MkdirAll(filepath.Dir(h.path(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(h.path(name), []byte(unitText), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	*ran = nil
+	if out := makeAll(t, h, unit{h}, step.missing); out != "remove "+ownUnit+", which hides that of the package\n" {
+		t.Errorf("said %q", out)
+	}
+	if want := []string{"systemctl daemon-reload", "systemctl reenable " + unitName}; !slices.Equal(*ran, want) || h.read(t, ownUnit) != "missing" {
+		t.Errorf("ran %q; the unit is %q", *ran, h.read(t, ownUnit))
+	}
+	if out := makeAll(t, h, unit{h}, step.missing); out != "nothing for anna\n" {
+		t.Errorf("the second time it said %q", out)
+	}
+	if err := os.WriteFile(h.path(ownUnit), []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out := makeAll(t, h, unit{h}, step.missing); out != "nothing for anna\n" || h.read(t, ownUnit) != "mine" {
+		t.Errorf("of somebody else's it said %q", out)
+	}
+}
+
+// A restart of nftables takes our tables away; the unit then makes them again.
+func TestUnitFollowsNftables(t *testing.T) {
+	for _, line := range []string{"PartOf=nftables.service", "ReloadPropagatedFrom=nftables.service", "RemainAfterExit=yes",
+		"ExecReload=" + packagedProgram + " setup network"} {
+		if !strings.Contains(unitText, "\n"+line+"\n") {
+			t.Errorf("the unit lacks %q", line)
+		}
+	}
+	if own := (unit{&host{}}).file("/opt/berth").text; strings.Contains(own, packagedProgram) || strings.Count(own, "=/opt/berth setup network\n") != 2 {
+		t.Errorf("setup's own unit is\n%s", own)
+	}
+}
+
 // Root runs nothing at boot that somebody else can write to.
 func TestOnlyRoots(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "berth") // below a folder that everybody may write to

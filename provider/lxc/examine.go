@@ -3,16 +3,17 @@ package lxc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/account"
 	"github.com/berth-dev/berth/provider/lxc/firewall"
 	"github.com/berth-dev/berth/provider/lxc/hostcheck"
 )
@@ -30,8 +31,8 @@ func (p *lxcProvider) env() hostcheck.Env {
 		uid = user.uid
 	}
 	name := strconv.Itoa(uid)
-	if u, err := user.LookupId(name); err == nil {
-		name = u.Username
+	if u, err := account.ByID(uid); err == nil {
+		name = u.Name
 	}
 	return hostcheck.Env{Host: checkedHost{p: p}, UID: uid, User: name, DataDir: p.store.root}
 }
@@ -67,12 +68,36 @@ func (checkedHost) MapIDs(ctx context.Context, dir string) error {
 func (h checkedHost) Unprepared(ctx context.Context) []string { return h.p.mode.check(ctx, h.p.store) }
 
 func (checkedHost) Barriers(bridge string) ([]hostcheck.Barrier, error) {
-	all, err := firewall.Barriers()
+	all, err := firewall.Barriers(bridge)
+	if err != nil {
+		return nil, err
+	}
 	var found []hostcheck.Barrier
 	for _, b := range all {
-		found = append(found, hostcheck.Barrier{Name: "the " + b.String(), Fix: b.Fix(bridge)})
+		if !b.IsForward() { // the next start of a box sees to that
+			found = append(found, hostcheck.Barrier{Name: "the " + b.String(), Fix: b.Fix(bridge)})
+		}
 	}
-	return found, err
+	users, err := UserNetworks(UserNetworksFile)
+	if err != nil {
+		return nil, err
+	}
+	return append(found, usersBarriers(users)...), nil
+}
+
+// usersBarriers looks whether iptables' FORWARD, or what Docker makes of it, keeps
+// users' boxes from the world: their starts may not change it.
+func usersBarriers(users []UserNetwork) []hostcheck.Barrier {
+	var found []hostcheck.Barrier
+	for _, u := range users {
+		if through, err := firewall.LetsThrough(u.Bridge, false); err == nil && !through {
+			found = append(found, hostcheck.Barrier{
+				Name: fmt.Sprintf("iptables' chain FORWARD has no rule for %s, the bridge of %s, and", u.Bridge, u.User),
+				Fix:  "sudo berth setup network",
+			})
+		}
+	}
+	return found
 }
 
 func (h checkedHost) Nameservers() ([]string, error) {

@@ -1,9 +1,9 @@
 package lxc
 
 import (
-	"os/user"
-	"strconv"
 	"syscall"
+
+	"github.com/berth-dev/berth/provider/lxc/account"
 )
 
 // sharedIDBase is the first of the host's ids that stand for a box's ids in the
@@ -38,8 +38,8 @@ func owner(uid, gid uint32) folderOwner {
 func isShared(id uint32) bool { return id >= sharedIDBase && id < sharedIDBase+idRange }
 
 func isPrimaryGroup(uid, gid uint32) bool {
-	u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
-	return err == nil && u.Gid == strconv.FormatUint(uint64(gid), 10)
+	u, err := account.ByID(int(uid))
+	return err == nil && u.GID == int(gid)
 }
 
 // idMap maps ids on the folder's filesystem to those of a box: login is the

@@ -19,13 +19,21 @@ import (
 // whether this is that process. The host's other boxes are not seen there.
 func ownNetwork(t *testing.T) bool {
 	t.Helper()
+	return ownNetworkWith(t, bookworm)
+}
+
+// ownNetworkWith does so for a test whose boxes need images, if it has any.
+func ownNetworkWith(t *testing.T, images ...string) bool {
+	t.Helper()
 	testenv.NeedLXC(t)
 	testenv.NeedTool(t, "nft")
 	testenv.NeedTool(t, "nsenter")
 	const child = "BERTH_TEST_OWN_NETWORK"
 	if os.Getenv(child) == "" {
-		testenv.NeedNet(t)
-		realImages(t, bookworm)
+		for _, image := range images {
+			testenv.NeedNet(t)
+			realImages(t, image)
+		}
 		cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=4m")
 		cmd.Env = append(os.Environ(), child+"=1")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}

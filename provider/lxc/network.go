@@ -81,7 +81,8 @@ func (s store) ensureNetwork(ctx context.Context) (network, error) {
 		// The common case, and no need for the host's lock.
 		if link, err := netlink.LinkByName(n.Bridge); err == nil && link.Attrs().Alias == bridgeAlias(s.root) &&
 			link.Attrs().Flags&net.FlagUp != 0 && firewall.HasMain(n.Bridge) {
-			return n, firewall.LetThrough(n.Bridge, false)
+			// An older Berth's bridge may have IPv6 still.
+			return n, errors.Join(setIPv6(n.Bridge, withoutIPv6), firewall.LetThrough(n.Bridge, false))
 		}
 	}
 	unlock, err := flock(hostLock)
@@ -147,6 +148,9 @@ func (n network) make(root string) error {
 	addr := &netlink.Addr{IPNet: &net.IPNet{IP: n.gateway().AsSlice(), Mask: net.CIDRMask(n.Subnet.Bits(), 32)}}
 	if err := netlink.AddrReplace(link, addr); err != nil {
 		return fmt.Errorf("set address %s on %s: %w", addr, n.Bridge, err)
+	}
+	if err := setIPv6(n.Bridge, withoutIPv6); err != nil {
+		return err
 	}
 	if err := netlink.LinkSetUp(link); err != nil {
 		return fmt.Errorf("set %s up: %w", n.Bridge, err)

@@ -19,7 +19,8 @@ import (
 // isUp reports whether the network is made, whole.
 func (p private) isUp(root string) bool {
 	link, err := netlink.LinkByName(p.Bridge)
-	if err != nil || !ownsPrivate(root, link) || link.Attrs().Flags&net.FlagUp == 0 || !firewall.HasPrivate(p.Bridge) {
+	if err != nil || !ownsPrivate(root, link) || link.Attrs().Flags&net.FlagUp == 0 || !firewall.HasPrivate(p.Bridge) ||
+		!hasIPv6(p.Bridge, withoutAdverts) {
 		return false
 	}
 	addrs, err := dump(func() ([]netlink.Addr, error) { return netlink.AddrList(link, netlink.FAMILY_ALL) })
@@ -56,6 +57,9 @@ func (p private) make(root string) error {
 		return fmt.Errorf("mark bridge %s: %w", p.Bridge, err)
 	}
 	if err := firewall.MakePrivate(p.Bridge, p.Subnet, privateLinkPrefix); err != nil {
+		return err
+	}
+	if err := setIPv6(p.Bridge, withoutAdverts); err != nil {
 		return err
 	}
 	if err := p.setAddress(link); err != nil {

@@ -23,7 +23,7 @@ const probeTimeout = 200 * time.Millisecond
 // out: by sending a packet from within the box's network namespace and looking
 // whether it comes to the main bridge's last chain. It returns the warning.
 func checkForwarding(ctx context.Context, n network, pid int) (warning string, err error) {
-	all, err := firewall.Barriers()
+	all, err := firewall.Barriers(n.Bridge)
 	if err != nil || len(all) == 0 || pid == 0 {
 		return "", err
 	}

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"strconv"
 	"syscall"
 
+	"github.com/berth-dev/berth/provider/lxc/account"
 	"github.com/berth-dev/berth/provider/lxc/hostcheck"
 	"github.com/berth-dev/berth/provider/lxc/subid"
 )
@@ -36,8 +36,8 @@ const fixSetup = "\nPrepare the host for your boxes, once: sudo berth setup"
 func ownIDs() (userIDs, error) {
 	ids := userIDs{uid: uint32(os.Getuid()), gid: uint32(os.Getgid())}
 	name := ""
-	if u, err := user.LookupId(strconv.Itoa(os.Getuid())); err == nil {
-		name = u.Username
+	if u, err := account.ByID(os.Getuid()); err == nil {
+		name = u.Name
 	}
 	var err error
 	if ids.subUID, err = subRange(subid.Users, name, ids.uid); err != nil {

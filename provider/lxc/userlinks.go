@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/provider/lxc/firewall"
 )
 
 // Network devices of a user's box. LXC makes the box's namespaces and then, before
@@ -165,12 +168,25 @@ func helpNet() error {
 				return fmt.Errorf("set up %s: %w", l.Name, err)
 			}
 		}
-		return nil
+		return keepApart(reply.Links)
 	})
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(os.Getenv(doneVar), nil, 0o600)
+}
+
+// keepApart keeps what comes in by a box's first link, the main one, from being for
+// its private networks. It does so in the calling thread's network namespace.
+func keepApart(links []userLink) error {
+	if len(links) < 2 {
+		return nil
+	}
+	var private []netip.Prefix
+	for _, l := range links[1:] {
+		private = append(private, l.Addr.Masked())
+	}
+	return firewall.MakeInBox(links[0].Name, private)
 }
 
 // configure sets a device up in the calling thread's network namespace.

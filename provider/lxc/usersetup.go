@@ -88,10 +88,18 @@ func (u UserNetwork) Missing() []string {
 			missing = append(missing, "bridge "+name)
 		case link.Attrs().Flags&net.FlagUp == 0:
 			missing = append(missing, "bridge "+name+" (it is down)")
+		case !hasIPv6(name, withoutIPv6):
+			missing = append(missing, "bridge "+name+" without IPv6")
 		}
 	}
-	if !firewall.HasMain(u.Bridge) {
-		missing = append(missing, "firewall table "+firewall.TableName(u.Bridge))
+	if !firewall.HasUser(u.Bridge) {
+		missing = append(missing, "firewall tables "+firewall.TableName(u.Bridge))
+	}
+	for _, name := range u.bridges() {
+		// One that cannot be read is not repaired by another try either.
+		if through, err := firewall.LetsThrough(name, name != u.Bridge); err == nil && !through {
+			missing = append(missing, "a rule for "+name+" in iptables' chain FORWARD")
+		}
 	}
 	if b, err := os.ReadFile(ipForward); err != nil || strings.TrimSpace(string(b)) != "1" {
 		missing = append(missing, "forwarding")
@@ -115,34 +123,42 @@ func (u UserNetwork) Make() error {
 	}
 	defer unlock()
 	for _, name := range u.bridges() {
-		link, err := makeBridge(name, userAlias(u.User))
-		if err != nil {
+		if err := u.makeBridge(name); err != nil {
 			return err
-		}
-		if name != u.Bridge {
-			// The host has no address there, not even one of IPv6's own.
-			off := "/proc/sys/net/ipv6/conf/" + name + "/disable_ipv6"
-			if err := os.WriteFile(off, []byte("1"), 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		} else {
-			n := network{Bridge: u.Bridge, Subnet: u.Subnet}
-			addr := &netlink.Addr{IPNet: &net.IPNet{IP: n.gateway().AsSlice(), Mask: net.CIDRMask(u.Subnet.Bits(), 32)}}
-			if err := netlink.AddrReplace(link, addr); err != nil {
-				return fmt.Errorf("set address %s on %s: %w", addr, u.Bridge, err)
-			}
-		}
-		if err := netlink.LinkSetUp(link); err != nil {
-			return fmt.Errorf("set %s up: %w", name, err)
 		}
 	}
 	if err := firewall.MakeUser(u.Bridge, u.Subnet, u.Private); err != nil {
 		return err
 	}
-	if err := firewall.LetThrough(u.Bridge, false); err != nil {
-		return err
+	for _, name := range u.bridges() {
+		if err := firewall.LetThrough(name, name != u.Bridge); err != nil {
+			return err
+		}
 	}
 	return enableForwarding()
+}
+
+// makeBridge makes one of the user's bridges, which all are without IPv6. On the
+// private ones the host has no address at all.
+func (u UserNetwork) makeBridge(name string) error {
+	link, err := makeBridge(name, userAlias(u.User))
+	if err != nil {
+		return err
+	}
+	if err := setIPv6(name, withoutIPv6); err != nil {
+		return err
+	}
+	if name == u.Bridge {
+		n := network{Bridge: u.Bridge, Subnet: u.Subnet}
+		addr := &netlink.Addr{IPNet: &net.IPNet{IP: n.gateway().AsSlice(), Mask: net.CIDRMask(u.Subnet.Bits(), 32)}}
+		if err := netlink.AddrReplace(link, addr); err != nil {
+			return fmt.Errorf("set address %s on %s: %w", addr, u.Bridge, err)
+		}
+	}
+	if err := netlink.LinkSetUp(link); err != nil {
+		return fmt.Errorf("set %s up: %w", name, err)
+	}
+	return nil
 }
 
 // makeBridge returns the bridge of that name, made if need be.

@@ -43,7 +43,7 @@ func setupCommand(d *deps) *cli.Command {
 				if err := onlyRoot(); err != nil {
 					return err
 				}
-				return setup.MakeNetworks()
+				return setup.MakeNetworks(os.Stderr)
 			},
 		}},
 	}

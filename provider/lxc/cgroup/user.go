@@ -19,47 +19,52 @@ import (
 // without systemd, one in each hierarchy.
 func UserName(uid int) string { return "berth.user." + strconv.Itoa(uid) }
 
-// UserDirs returns those that there are and that the user may enter. In v2 a
-// process moves only between cgroups below one that is its user's.
+// UserDirs returns those that boxes are to use: that there are, and that the user
+// may enter. In v2 a process moves only between cgroups below one that is its
+// user's.
 func UserDirs(uid int) []string {
 	all, err := mountinfo.All()
-	if err != nil {
+	if err != nil || !limitsInV1(all) {
 		return nil
 	}
-	var dirs []string
-	for _, m := range all {
-		if m.FSType != "cgroup" {
-			continue
-		}
-		if dir := filepath.Join(m.Point, UserName(uid)); unix.Access(filepath.Join(dir, "cgroup.procs"), unix.W_OK) == nil {
-			dirs = append(dirs, dir)
-		}
-	}
-	return dirs
+	return slices.DeleteFunc(userDirs(all, uid), func(dir string) bool {
+		return unix.Access(filepath.Join(dir, "cgroup.procs"), unix.W_OK) != nil
+	})
 }
 
 // MissingUserDirs returns the v1 cgroups that a user needs on this host and
 // does not have. Where controllers are in v2, systemd hands them on.
 func MissingUserDirs(uid int) ([]string, error) {
-	dirs, err := wantedUserDirs(uid)
-	return slices.DeleteFunc(dirs, func(dir string) bool {
-		var st unix.Stat_t
-		return unix.Stat(filepath.Join(dir, "cgroup.procs"), &st) == nil && int(st.Uid) == uid
-	}), err
-}
-
-func wantedUserDirs(uid int) ([]string, error) {
 	all, err := mountinfo.All()
-	if err != nil {
+	if err != nil || !limitsInV1(all) {
 		return nil, err
 	}
+	return slices.DeleteFunc(userDirs(all, uid), func(dir string) bool {
+		var st unix.Stat_t
+		return unix.Stat(filepath.Join(dir, "cgroup.procs"), &st) == nil && int(st.Uid) == uid
+	}), nil
+}
+
+// limitsInV1 reports whether boxes have their limits in v1. A single hierarchy of
+// v1 on a host with v2, net_cls for a VPN say, or systemd's own, does not make it so.
+func limitsInV1(all []mountinfo.Mount) bool {
+	return slices.ContainsFunc(all, func(m mountinfo.Mount) bool {
+		return m.FSType == "cgroup" && slices.ContainsFunc([]string{"cpu", "memory", "pids"}, func(controller string) bool {
+			return slices.Contains(m.Options, controller)
+		})
+	})
+}
+
+// userDirs are a user's cgroups in all hierarchies of v1, there or not: LXC wants
+// one in each.
+func userDirs(all []mountinfo.Mount, uid int) []string {
 	var dirs []string
 	for _, m := range all {
 		if m.FSType == "cgroup" {
 			dirs = append(dirs, filepath.Join(m.Point, UserName(uid)))
 		}
 	}
-	return dirs, nil
+	return dirs
 }
 
 // MakeUserDir makes one of them the user's.
@@ -92,20 +97,20 @@ func MakeUserDir(dir string, uid, gid int) error {
 	return nil
 }
 
-// HasUserDirs reports whether there is one.
+// HasUserDirs reports whether there is one, also where boxes would not use it.
 func HasUserDirs(uid int) (bool, error) {
-	dirs, err := wantedUserDirs(uid)
-	return slices.ContainsFunc(dirs, func(dir string) bool {
+	all, err := mountinfo.All()
+	return slices.ContainsFunc(userDirs(all, uid), func(dir string) bool {
 		_, err := os.Stat(dir)
 		return err == nil
 	}), err
 }
 
-// RemoveUserDirs removes a user's cgroups.
+// RemoveUserDirs removes a user's cgroups, those too.
 func RemoveUserDirs(uid int) error {
-	dirs, err := wantedUserDirs(uid)
+	all, err := mountinfo.All()
 	errs := []error{err}
-	for _, dir := range dirs {
+	for _, dir := range userDirs(all, uid) {
 		errs = append(errs, Remove(dir))
 	}
 	return errors.Join(errs...)

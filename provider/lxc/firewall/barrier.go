@@ -16,6 +16,11 @@ func (b Barrier) String() string {
 	return fmt.Sprintf("chain %q of the table %q (%s)", b.chain, b.table, b.family)
 }
 
+// IsForward reports whether it is the one chain in which LetThrough puts rules.
+func (b Barrier) IsForward() bool { return b == iptablesForward }
+
+var iptablesForward = Barrier{"ip", "filter", "FORWARD"}
+
 // Fix says how to let a bridge through a chain.
 func (b Barrier) Fix(bridge string) string {
 	if b.table == "firewalld" {
@@ -37,8 +42,12 @@ const legacyTable = "iptables-legacy filter"
 
 var families = map[string]nftables.TableFamily{"inet": nftables.TableFamilyINet, "ip": nftables.TableFamilyIPv4}
 
-// Barriers returns the chains of others that may drop what a box sends.
-func Barriers() ([]Barrier, error) {
+// Barriers returns the chains of others that may drop what a box on a bridge sends.
+func Barriers(bridge string) ([]Barrier, error) {
+	through, err := LetsThrough(bridge, false)
+	if err != nil {
+		return nil, err
+	}
 	var found []Barrier
 	for _, name := range []string{"inet", "ip"} {
 		all, err := chains(families[name])
@@ -49,13 +58,14 @@ func Barriers() ([]Barrier, error) {
 			if c.Hooknum == nil || *c.Hooknum != *nftables.ChainHookForward || strings.HasPrefix(c.Table.Name, TableName("")) {
 				continue
 			}
-			if name == "ip" && c.Table.Name == "filter" && c.Name == "FORWARD" {
-				continue // LetThrough has seen to it
+			b := Barrier{name, c.Table.Name, c.Name}
+			if b.IsForward() && through {
+				continue
 			}
 			if drops, err := canDrop(c); err != nil {
 				return nil, err
 			} else if drops {
-				found = append(found, Barrier{name, c.Table.Name, c.Name})
+				found = append(found, b)
 			}
 		}
 	}

@@ -36,13 +36,17 @@ func to(name string) []expr.Any   { return link(expr.MetaKeyOIFNAME, expr.CmpOpE
 
 // frame matches Ethernet frames of a subnet's family (linux/if_ether.h).
 func frame(p netip.Prefix) []expr.Any {
-	etherType := []byte{0x08, 0x00}
 	if p.Addr().Is6() {
-		etherType = []byte{0x86, 0xdd}
+		return etherType([]byte{0x86, 0xdd})
 	}
+	return etherType([]byte{0x08, 0x00})
+}
+
+// etherType matches Ethernet frames by what is in them.
+func etherType(t []byte) []expr.Any {
 	return []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyPROTOCOL, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: etherType},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: t},
 	}
 }
 

@@ -67,6 +67,12 @@ func letThroughLegacy(bridge string, private bool) error {
 	return nil
 }
 
+// letsThroughLegacy reports whether letThroughLegacy would change nothing.
+func letsThroughLegacy(bridge string) (bool, error) {
+	out, found, err := legacy("-S")
+	return err == nil && (!found || legacyChain(out) == "" || hasLegacyRules(out, bridge)), err
+}
+
 // legacyRule finds our rules in what iptables -S writes; it quotes some comments.
 var legacyRule = regexp.MustCompile(`(?m)^-A (\S+ .*--comment "?berth:([^" ]+)"? .*)$`)
 

@@ -110,9 +110,13 @@ func MakePrivate(bridge string, subnet netip.Prefix, ports string) error {
 		match(from(bridge), drop()),
 		match(to(bridge), drop()))
 	// Linux takes a packet for any of its addresses on any of its links, so a box
-	// in the network could be sent one by its neighbours on the main bridge.
+	// in the network could be sent one by its neighbours on the main bridge. It may
+	// come in tags of VLAN 0, which Linux takes off however many there are: one is
+	// off when a frame comes here.
 	newTable(c, bridge, nftables.TableFamilyBridge).chain(nftables.ChainTypeFilter, nftables.ChainHookForward, bridgeFilter, "forward",
-		match(outside(ports), frame(subnet), dest(subnet, expr.CmpOpEq), drop()))
+		match(outside(ports), frame(subnet), dest(subnet, expr.CmpOpEq), drop()),
+		match(outside(ports), etherType([]byte{0x81, 0x00}), drop()),
+		match(outside(ports), etherType([]byte{0x88, 0xa8}), drop()))
 	if err := c.Flush(); err != nil {
 		return fmt.Errorf("make the firewall tables %s (are the kernel modules nf_tables and nf_tables_bridge there?): %w", TableName(bridge), err)
 	}
