@@ -59,9 +59,9 @@ func (d *download) folder(ctx context.Context, src, dst string, depth int) error
 	if depth > maxDepth {
 		return fmt.Errorf("%s in the box is more than %d folders deep", src, maxDepth)
 	}
-	entries, err := d.ReadDirContext(ctx, src)
+	entries, err := d.list(ctx, src)
 	if err != nil {
-		return d.explain(ctx, src, err)
+		return err
 	}
 	for _, e := range entries {
 		name := e.Name()
