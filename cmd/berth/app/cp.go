@@ -76,7 +76,7 @@ func (d *deps) copy(ctx context.Context, from, to copyPlace, root bool) error {
 	}
 	defer client.Close()
 	o := guest.CopyOptions{Root: root}
-	if d.ui.Terminal {
+	if d.ui.Redraw {
 		o.Copied = d.copyMeter()
 		defer d.ui.EndLive()
 	}
