@@ -104,7 +104,7 @@ func (c *Client) copyFrom(ctx context.Context, src, dst string, o CopyOptions) e
 		t.copied = progress(o.Copied, total)
 	}
 	if !st.IsDir() {
-		return t.single(ctx, from, dst, st.Mode())
+		return t.single(ctx, from, dst, st.Mode(), true)
 	}
 	if to, err := os.Stat(dst); (err == nil && to.IsDir() || strings.HasSuffix(dst, "/")) && !isContent(src) {
 		name, err := t.nameOnHost(ctx, from)

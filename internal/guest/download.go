@@ -40,7 +40,7 @@ func (b *box) download(ctx context.Context, src, dst string) error {
 		return t.explain(ctx, from, err)
 	}
 	if !st.IsDir() {
-		return t.single(ctx, from, dst, st.Mode())
+		return t.single(ctx, from, dst, st.Mode(), false)
 	}
 	root, err := openRoot(dst)
 	if err != nil {

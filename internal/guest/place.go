@@ -37,9 +37,10 @@ func isName(s string) bool {
 
 // single copies one file of the box to dst on the host, or into the folder dst.
 // What is there already and is no plain file is written into, as cp does: a
-// device must stay one, and a link too. In a folder, where the user has not named
-// it, a link may not lead out of that.
-func (t *transfer) single(ctx context.Context, from, dst string, mode fs.FileMode) error {
+// device must stay one, and a link too. The box may have put a link there, in a
+// folder that it shares: where a link leads out of its folder, it is followed only
+// if a person has typed its name just now.
+func (t *transfer) single(ctx context.Context, from, dst string, mode fs.FileMode, typed bool) error {
 	if !mode.IsRegular() {
 		return fmt.Errorf("%s in the box is a %s, and only files, folders and links can be copied", from, kind(mode))
 	}
@@ -63,10 +64,10 @@ func (t *transfer) single(ctx context.Context, from, dst string, mode fs.FileMod
 		return (&download{transfer: t, root: root}).file(ctx, from, name, mode)
 	case there.IsDir():
 		return fmt.Errorf("there is a folder named %s in %s", name, dir)
-	case inFolder:
-		return t.into(ctx, from, func() (*os.File, error) { return openInside(root, name) })
+	case typed && !inFolder:
+		return t.into(ctx, from, func() (*os.File, error) { return openThere(dst) })
 	}
-	return t.into(ctx, from, func() (*os.File, error) { return openThere(dst) })
+	return t.into(ctx, from, func() (*os.File, error) { return openInside(root, name, typed) })
 }
 
 // intoFlags open what must be there.
@@ -84,16 +85,20 @@ func openThere(dst string) (*os.File, error) {
 	return os.OpenFile(dst, intoFlags, 0)
 }
 
-func openInside(root *os.Root, name string) (*os.File, error) {
+func openInside(root *os.Root, name string, typed bool) (*os.File, error) {
 	f, err := root.OpenFile(name, intoFlags, 0)
 	if err == nil {
 		return f, nil
 	}
-	if st, statErr := root.Lstat(name); statErr == nil && st.Mode()&fs.ModeSymlink != 0 {
-		p := filepath.Join(root.Name(), name)
-		return nil, fmt.Errorf("%s is a link that cannot be followed inside %s (%w): remove it, or write %s as the target", p, root.Name(), pathless(err), p)
+	st, statErr := root.Lstat(name)
+	if statErr != nil || st.Mode()&fs.ModeSymlink == 0 {
+		return nil, err
 	}
-	return nil, err
+	p, help := filepath.Join(root.Name(), name), "remove it"
+	if typed {
+		help += ", or write " + p + " as the target"
+	}
+	return nil, fmt.Errorf("%s is a link that cannot be followed inside %s (%w): %s", p, root.Name(), pathless(err), help)
 }
 
 // into writes a file of the box into one that is there. A named pipe may keep
