@@ -52,7 +52,8 @@ type Guest interface {
 
 	// Download copies the file or folder src of the guest to dst on the host,
 	// in the way of Upload. Links and names in the guest cannot make it write
-	// outside dst.
+	// outside dst. A device, a named pipe or a link that dst is already is written
+	// into, but no link that leads out of its folder.
 	Download(ctx context.Context, src, dst string) error
 
 	// Report tells the user what is being done, in one short line.

@@ -19,7 +19,8 @@ type Client struct {
 	closed chan struct{} // closed when the connection has ended
 	dead   atomic.Bool   // the keepalive gave the connection up
 
-	started func() // called whenever a session has started; may be nil
+	started  func()   // called whenever a session has started; may be nil
+	patience patience // with output that a command leaves behind
 }
 
 // liveness says how a dead box is noticed: so many questions in a row, one
@@ -32,7 +33,7 @@ type liveness struct {
 var keepalive = liveness{every: 15 * time.Second, miss: 3}
 
 func newClient(conn *ssh.Client, t Target, l liveness) *Client {
-	c := &Client{conn: conn, target: t, closed: make(chan struct{})}
+	c := &Client{conn: conn, target: t, closed: make(chan struct{}), patience: drainPatience}
 	go func() {
 		conn.Wait()
 		close(c.closed)

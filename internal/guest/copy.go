@@ -104,17 +104,14 @@ func (c *Client) copyFrom(ctx context.Context, src, dst string, o CopyOptions) e
 		t.copied = progress(o.Copied, total)
 	}
 	if !st.IsDir() {
-		if !st.Mode().IsRegular() {
-			return fmt.Errorf("it is a %s, and only files, folders and links can be copied", kind(st.Mode()))
-		}
-		return c.copyFile(ctx, t, from, dst, st.Mode())
+		return t.single(ctx, from, dst, st.Mode(), true)
 	}
 	if to, err := os.Stat(dst); (err == nil && to.IsDir() || strings.HasSuffix(dst, "/")) && !isContent(src) {
-		real, err := t.RealPath(from) // "~" and "." have names of their own
+		name, err := t.nameOnHost(ctx, from)
 		if err != nil {
-			return t.explain(ctx, from, err)
+			return err
 		}
-		dst = filepath.Join(dst, filepath.Base(real))
+		dst = filepath.Join(dst, name)
 	}
 	_, err = os.Lstat(dst)
 	isNew := err != nil
@@ -131,17 +128,6 @@ func (c *Client) copyFrom(ctx context.Context, src, dst string, o CopyOptions) e
 		return root.Chmod(".", st.Mode().Perm())
 	}
 	return nil
-}
-
-// copyFile copies one file of the box.
-func (c *Client) copyFile(ctx context.Context, t *transfer, from, dst string, mode fs.FileMode) error {
-	dir, name := fileTarget(from, dst)
-	root, err := openRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	return (&download{transfer: t, root: root}).file(ctx, from, name, mode)
 }
 
 func openRoot(dir string) (*os.Root, error) {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 
 	"github.com/pkg/sftp"
 )
@@ -40,31 +39,15 @@ func (b *box) download(ctx context.Context, src, dst string) error {
 	if err != nil {
 		return t.explain(ctx, from, err)
 	}
-	dir, name := dst, ""
 	if !st.IsDir() {
-		dir, name = fileTarget(from, dst)
+		return t.single(ctx, from, dst, st.Mode(), false)
 	}
-	root, err := openRoot(dir)
+	root, err := openRoot(dst)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	d := &download{transfer: t, root: root}
-	if st.IsDir() {
-		return d.folder(ctx, path.Clean(from), ".", 0)
-	}
-	if !st.Mode().IsRegular() {
-		return fmt.Errorf("%s in the box is a %s, and only files, folders and links can be copied", from, kind(st.Mode()))
-	}
-	return d.file(ctx, from, name, st.Mode())
-}
-
-// fileTarget is the folder and the name that a single file goes to.
-func fileTarget(src, dst string) (dir, name string) {
-	if st, err := os.Stat(dst); err == nil && st.IsDir() || strings.HasSuffix(dst, "/") {
-		return dst, path.Base(src)
-	}
-	return filepath.Dir(dst), filepath.Base(dst)
+	return (&download{transfer: t, root: root}).folder(ctx, path.Clean(from), ".", 0)
 }
 
 type download struct {
@@ -76,13 +59,13 @@ func (d *download) folder(ctx context.Context, src, dst string, depth int) error
 	if depth > maxDepth {
 		return fmt.Errorf("%s in the box is more than %d folders deep", src, maxDepth)
 	}
-	entries, err := d.ReadDirContext(ctx, src)
+	entries, err := d.list(ctx, src)
 	if err != nil {
-		return d.explain(ctx, src, err)
+		return err
 	}
 	for _, e := range entries {
 		name := e.Name()
-		if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
+		if !isName(name) {
 			return fmt.Errorf("%s in the box claims to hold a file named %q", src, name)
 		}
 		if err := d.entry(ctx, path.Join(src, name), filepath.Join(dst, name), e.Mode(), depth); err != nil {
@@ -168,7 +151,12 @@ func (c countedWriter) Write(p []byte) (int, error) {
 }
 
 // replace makes something under a temporary name beside dst and moves it there.
+// In a folder that is copied, what is no file and no link stays as it is.
 func (d *download) replace(dst string, create func(temp string) error) error {
+	const special = fs.ModeDevice | fs.ModeNamedPipe | fs.ModeSocket | fs.ModeIrregular
+	if st, err := d.root.Lstat(dst); err == nil && st.Mode()&special != 0 {
+		return fmt.Errorf("%s on the host is a %s, and a copy would replace it: remove it, or copy elsewhere", filepath.Join(d.root.Name(), dst), kind(st.Mode()))
+	}
 	temp := filepath.Join(filepath.Dir(dst), path.Base(d.temp("x")))
 	err := create(temp)
 	if err == nil {

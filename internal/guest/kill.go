@@ -66,9 +66,9 @@ func (c *Client) script(ctx context.Context, text string) error {
 	select {
 	case <-p.exited:
 	case <-ctx.Done():
-		p.ch.Close()
+		go p.ch.Close() // it may wait for a box that takes nothing any more
 		return ctx.Err()
 	}
-	p.drain()
+	p.drain(ctx)
 	return p.result([]string{"sh"}, t.String())
 }

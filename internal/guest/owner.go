@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +42,7 @@ func (b *box) resolveOwner(ctx context.Context, o provisioner.FileOptions) (*own
 			return nil, fmt.Errorf("find owner: %q is no name of a user or group", name)
 		}
 	}
-	var stdout bytes.Buffer
+	var stdout answer
 	err := b.Run(ctx, provisioner.Cmd{
 		Argv:   []string{"sh", "-c", findOwner, "sh", o.Owner, o.Group},
 		Stdout: &stdout,

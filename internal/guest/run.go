@@ -112,23 +112,26 @@ func (c *Client) run(ctx context.Context, j *job) error {
 	last := &tail{}
 	p.copy(j.stdout, p.ch, &failed[0])
 	p.copy(io.MultiWriter(last, j.stderr), p.ch.Stderr(), &failed[1])
-	badInput := p.feed(j.header, j.stdin)
+	in := p.feed(j.header, j.stdin)
+	defer in.stop()
 	select {
 	case <-p.exited:
 		err = nil
 	case <-ctx.Done():
 		err = ctx.Err()
-	case err = <-badInput:
+	case err = <-in.failed:
 	}
 	if err != nil {
 		c.kill(ctx, j.tagName, j.tag) // ctx's end is the news; KillStray gets what is left
 	}
-	j.detached = !p.drain()
-	if err != nil {
+	j.detached = !p.drain(ctx)
+	switch {
+	case err != nil:
 		return err
-	}
-	if j.detached {
-		return fmt.Errorf("take output of command: its reader is stuck")
+	case j.detached && ctx.Err() != nil:
+		return ctx.Err()
+	case j.detached:
+		return fmt.Errorf("take output of command: %w", p.client.lost(errors.New("the box does not answer")))
 	}
 	if err := p.result(j.argv, last.String()); err != nil {
 		return err

@@ -24,6 +24,7 @@ type server struct {
 	config *ssh.ServerConfig
 	home   string
 	exec   func(s *server, ch ssh.Channel, command string) // in place of a real command, if set
+	sub    func(ch ssh.Channel)                            // in place of the sftp server, if set
 
 	mu    sync.Mutex
 	conns []net.Conn
@@ -125,6 +126,10 @@ func (s *server) session(ch ssh.Channel, reqs <-chan *ssh.Request) {
 
 func (s *server) sftp(ch ssh.Channel) {
 	defer ch.Close()
+	if s.sub != nil {
+		s.sub(ch)
+		return
+	}
 	srv, err := sftp.NewServer(ch, sftp.WithServerWorkingDirectory(s.home))
 	if err == nil {
 		srv.Serve()

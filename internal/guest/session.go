@@ -92,7 +92,8 @@ func (c *Client) terminal(ctx context.Context, o SessionOptions, argv []string) 
 	var failed [2]error
 	p.copy(o.Stdout, p.ch, &failed[0])
 	p.copy(o.Stderr, p.ch.Stderr(), &failed[1])
-	badInput := p.feed("", o.Stdin)
+	in := p.feed("", o.Stdin)
+	defer in.stop()
 	resize := o.TTY.Resize
 	for running := true; running; {
 		select {
@@ -104,18 +105,21 @@ func (c *Client) terminal(ctx context.Context, o SessionOptions, argv []string) 
 				continue
 			}
 			p.ch.SendRequest("window-change", false, size.payload())
-		case err = <-badInput:
+		case err = <-in.failed:
 			running = false
 		case <-ctx.Done():
 			err, running = ctx.Err(), false
 		}
 	}
 	if err != nil {
-		p.ch.Close()
+		go p.ch.Close() // it may wait for a box that takes nothing any more
 	}
-	p.drain()
-	if err != nil {
+	whole := p.drain(ctx)
+	switch {
+	case err != nil:
 		return err
+	case !whole && ctx.Err() != nil:
+		return ctx.Err()
 	}
 	return p.result(argv, "")
 }

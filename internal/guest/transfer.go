@@ -31,6 +31,7 @@ type transfer struct {
 	prefix string // of temporary names
 	stop   func() bool
 	copied func(n int64) // told of every n bytes of content; may be nil
+	answer *meter        // what the box answers
 }
 
 func (t *transfer) count(n int) {
@@ -52,24 +53,39 @@ func (c *Client) transfer(ctx context.Context, root bool) (*transfer, error) {
 	var failed error
 	said := &tail{}
 	p.copy(said, p.ch.Stderr(), &failed)
-	stop := context.AfterFunc(ctx, func() { p.ch.Close() })
-	s, err := sftp.NewClientPipe(p.ch, p.ch, sftp.UseConcurrentWrites(true))
+	stop := context.AfterFunc(ctx, p.hangUp)
+	answer := &meter{r: p.ch}
+	s, err := sftp.NewClientPipe(answer, p.ch, sftp.UseConcurrentWrites(true))
 	if err != nil {
 		stop()
-		p.drain()
+		p.drain(ctx)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		return nil, c.noSFTP(p, said, root)
 	}
-	return &transfer{Client: s, client: c, proc: p, root: root, prefix: ".berth-" + newTag()[:12] + "-", stop: stop}, nil
+	return &transfer{Client: s, client: c, proc: p, root: root, prefix: ".berth-" + newTag()[:12] + "-", stop: stop, answer: answer}, nil
+}
+
+// hangUpLimit is how long a box may take to agree to the end of a channel.
+const hangUpLimit = 3 * time.Second
+
+// hangUp closes the channel. That ends what waits for it only when the box
+// answers (RFC 4254, section 5.3): without an answer the connection ends.
+func (p *process) hangUp() {
+	go p.ch.Close() // it may wait for a box that takes nothing any more
+	select {
+	case <-p.ended:
+	case <-time.After(hangUpLimit):
+		p.client.conn.Close()
+	}
 }
 
 // noSFTP says why the other end did not come up.
 func (c *Client) noSFTP(p *process, said *tail, root bool) error {
 	select {
 	case <-p.exited:
-	case <-time.After(drainIdle):
+	case <-time.After(drainPatience.idle):
 		return errors.New("start sftp in the box: no sense in its answer")
 	}
 	err := p.result([]string{"sftp-server"}, said.String())
@@ -87,8 +103,8 @@ func (c *Client) noSFTP(p *process, said *tail, root bool) error {
 }
 
 func (t *transfer) close() {
+	t.Client.Close() // waits for the box, so that the end of the context still counts
 	t.stop()
-	t.Client.Close()
 	t.proc.ch.Close()
 }
 

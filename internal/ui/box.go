@@ -26,18 +26,19 @@ func (b *Box) prefix(mark string) string {
 
 // Say tells what is being done or has been done.
 func (b *Box) Say(format string, args ...any) {
-	b.say(fmt.Sprintf(format, args...))
+	b.say("", fmt.Sprintf(format, args...))
 }
 
 // Warn tells what the user should know.
 func (b *Box) Warn(format string, args ...any) {
-	b.say(b.u.Paint(Yellow, "warning: ") + fmt.Sprintf(format, args...))
+	b.say(b.u.Paint(Yellow, "warning: "), fmt.Sprintf(format, args...))
 }
 
-// say writes text, each line of it with the box's name.
-func (b *Box) say(text string) {
+// say writes text, each line of it with the box's name. The mark is our own; the
+// text may come from an Envfile or a box.
+func (b *Box) say(mark, text string) {
 	prefix := b.prefix(":")
-	b.u.Replace(b.name, prefix+strings.ReplaceAll(text, "\n", "\n"+prefix))
+	b.u.replace(b.name, prefix+mark+strings.ReplaceAll(Printable(text, false), "\n", "\n"+prefix))
 }
 
 // Progress tells what is being done until something else is.
@@ -48,7 +49,7 @@ func (b *Box) Progress(text string) {
 // Stage tells of a moment that passes quickly: worth a terminal's live line, not
 // a line in a log.
 func (b *Box) Stage(text string) {
-	if b.u.Terminal {
+	if b.u.Redraw {
 		b.Progress(text)
 	}
 }
@@ -58,8 +59,8 @@ func (b *Box) Done() { b.u.Live(b.name, "") }
 
 // Line shows a line of a command's output in the box.
 func (b *Box) Line(_ int, line []byte) {
-	b.u.Println(b.prefix(" |") + Printable(string(line), b.u.Color))
+	b.u.writeln(b.prefix(" |") + Printable(string(line), b.u.Color))
 }
 
 // Report shows what a provisioner tells.
-func (b *Box) Report(text string) { b.Say("%s", Printable(text, false)) }
+func (b *Box) Report(text string) { b.Say("%s", text) }

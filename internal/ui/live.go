@@ -135,7 +135,7 @@ func (u *UI) size() (width, height int) {
 // anew. It is one write, so that nothing flickers.
 func (u *UI) print(text string) {
 	out := u.live.erase() + text
-	if u.Terminal && len(u.live.lines) > 0 {
+	if u.Redraw && len(u.live.lines) > 0 {
 		out += u.live.draw(u.size())
 	}
 	if out != "" {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
 	"sync"
 
@@ -21,8 +20,10 @@ type UI struct {
 	Out io.Writer // the answer
 	Err io.Writer // progress and problems
 
-	// Terminal says that Err is one, and Width how wide it is.
+	// Terminal says that Err is one, and Width how wide it is. Redraw says that
+	// lines can be drawn over on it.
 	Terminal bool
+	Redraw   bool
 	Width    int
 	Color    bool
 
@@ -32,14 +33,15 @@ type UI struct {
 }
 
 // New returns the UI of a process. Colour follows the terminal, NO_COLOR
-// (no-color.org) and TERM.
+// (no-color.org) and TERM; a dumb terminal, such as an editor's, moves no cursor.
 func New(in, out, errs *os.File) *UI {
 	u := &UI{In: in, Out: out, Err: errs, Terminal: term.IsTerminal(int(errs.Fd()))}
 	if u.Terminal {
 		fd := int(errs.Fd())
 		u.fd = &fd
 		u.Width, _, _ = term.GetSize(fd)
-		u.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+		u.Redraw = os.Getenv("TERM") != "dumb"
+		u.Color = u.Redraw && os.Getenv("NO_COLOR") == ""
 	}
 	return u
 }
@@ -49,15 +51,26 @@ func (u *UI) Interactive() bool {
 	return u.In != nil && u.Terminal && term.IsTerminal(int(u.In.Fd()))
 }
 
-// Println writes a line to the user.
-func (u *UI) Println(text string) {
+// Println writes text to the user. What an Envfile or a box has put into it does
+// not command the terminal; the same goes for the other ways to say something.
+func (u *UI) Println(text string) { u.writeln(Printable(text, false)) }
+
+// Warn writes a warning to the user.
+func (u *UI) Warn(text string) {
+	u.writeln(u.Paint(Yellow, "Warning: ") + Printable(text, false))
+}
+
+// Fail writes an error to the user.
+func (u *UI) Fail(text string) {
+	u.writeln(u.Paint(Red, "Error: ") + Printable(text, false))
+}
+
+// writeln writes text as it stands.
+func (u *UI) writeln(text string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.print(text + "\n")
 }
-
-// Warn writes a warning to the user.
-func (u *UI) Warn(text string) { u.Println(u.Paint(Yellow, "Warning: ") + text) }
 
 // Live shows a line that the next one of the same key replaces, at the bottom of
 // the terminal; without a text it goes. Where that cannot be done it is a line
@@ -65,7 +78,7 @@ func (u *UI) Warn(text string) { u.Println(u.Paint(Yellow, "Warning: ") + text) 
 func (u *UI) Live(key, text string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if !u.Terminal {
+	if !u.Redraw {
 		if text != "" {
 			fmt.Fprintln(u.Err, text)
 		}
@@ -75,8 +88,8 @@ func (u *UI) Live(key, text string) {
 	u.print("")
 }
 
-// Replace writes a line to the user instead of the live line of that key.
-func (u *UI) Replace(key, text string) {
+// replace writes a line to the user instead of the live line of that key.
+func (u *UI) replace(key, text string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.live.set(key, "")
@@ -114,7 +127,7 @@ func (u *UI) Paint(sgr, text string) string {
 // Ask puts a yes-or-no question, and takes no for anything but yes.
 func (u *UI) Ask(question string) (bool, error) {
 	u.EndLive()
-	fmt.Fprint(u.Err, question+" [y/N] ")
+	fmt.Fprint(u.Err, Printable(question, false)+" [y/N] ")
 	// Byte by byte, so that nothing meant for someone else is read.
 	var answer strings.Builder
 	for b := make([]byte, 1); ; {
@@ -129,32 +142,4 @@ func (u *UI) Ask(question string) (bool, error) {
 	}
 	a := strings.ToLower(strings.TrimSpace(answer.String()))
 	return a == "y" || a == "yes", nil
-}
-
-var (
-	escapes = regexp.MustCompile(`\x1b(\[[0-9;:?<=>]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.?)`)
-	colours = regexp.MustCompile(`^\x1b\[[0-9;:]*m$`)
-)
-
-// Printable takes out of s what would command the user's terminal. Colours stay
-// where keepColours is set.
-func Printable(s string, keepColours bool) string {
-	coloured := false
-	s = escapes.ReplaceAllStringFunc(s, func(e string) string {
-		if keepColours && colours.MatchString(e) {
-			coloured = true
-			return e
-		}
-		return ""
-	})
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' && r != '\n' && !(r == '\x1b' && coloured) || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return -1
-		}
-		return r
-	}, s)
-	if coloured {
-		s += "\x1b[0m" // a line must not colour the next
-	}
-	return s
 }

@@ -3,9 +3,12 @@ package ui
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestPrintable(t *testing.T) {
@@ -21,7 +24,7 @@ func TestPrintable(t *testing.T) {
 // TestLive replays what a terminal of three boxes gets on a small screen.
 func TestLive(t *testing.T) {
 	var out bytes.Buffer
-	u := &UI{Err: &out, Terminal: true, Width: 24}
+	u := &UI{Err: &out, Redraw: true, Width: 24}
 	web, db := u.Box("web"), u.Box("db")
 	web.Stage("starting")
 	db.Stage("waiting for something that takes long")
@@ -110,4 +113,83 @@ func TestPlain(t *testing.T) {
 	if got := out.String(); got != "web: building 10%\nweb: done\n" {
 		t.Errorf("got %q", got)
 	}
+}
+
+const evil = "hi \x1b]52;c;ZXZpbA==\x07\x1b[2J\x1b[31m\u009bmbye\r"
+
+// What an Envfile or a box says does not command the terminal, however it is said.
+func TestSafe(t *testing.T) {
+	for name, say := range map[string]func(*UI){
+		"Say":     func(u *UI) { u.Box("web").Say("%s\nmore", evil) },
+		"Warn":    func(u *UI) { u.Box("web").Warn("%s\nmore", evil) },
+		"Report":  func(u *UI) { u.Box("web").Report(evil + "\nmore") },
+		"Println": func(u *UI) { u.Println(evil + "\nmore") },
+		"UI.Warn": func(u *UI) { u.Warn(evil + "\nmore") },
+		"Fail":    func(u *UI) { u.Fail(evil + "\nmore") },
+	} {
+		var out, coloured bytes.Buffer
+		say(&UI{Err: &out})
+		if got := out.String(); !strings.Contains(got, "hi mbye\n") || !strings.HasSuffix(got, "more\n") || strings.ContainsAny(got, "\x1b\x07\r\u009b") {
+			t.Errorf("%s: got %q", name, got)
+		}
+		say(&UI{Err: &coloured, Color: true})
+		// Our own colours stay, and are the only ones.
+		got := coloured.String()
+		for text, sgr := range map[string]string{"web:": "", "warning: ": Yellow, "Warning: ": Yellow, "Error: ": Red} {
+			if sgr != "" && strings.Contains(got, text) && !strings.Contains(got, "\x1b["+sgr+"m"+text+"\x1b[0m") {
+				t.Errorf("%s: our colour is gone: %q", name, got)
+			}
+		}
+		if strings.Contains(got, "\x1b[31m\u009b") || strings.Contains(got, "\x1b]") || strings.Contains(got, "\x1b[2J") {
+			t.Errorf("%s with colours: got %q", name, got)
+		}
+	}
+	if got := OneLine(" a\tb\n" + evil + " "); got != "a b hi mbye" {
+		t.Errorf("OneLine: got %q", got)
+	}
+}
+
+// A dumb terminal gets lines, and no movement of the cursor.
+func TestDumbTerminal(t *testing.T) {
+	var out bytes.Buffer
+	u := &UI{Err: &out, Terminal: true, Width: 80}
+	b := u.Box("web")
+	b.Stage("starting")
+	b.Progress("building")
+	u.Println("between")
+	b.Say("done")
+	u.EndLive()
+	if got := out.String(); got != "web: building\nbetween\nweb: done\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestTerminals: what TERM and NO_COLOR say of a terminal.
+func TestTerminals(t *testing.T) {
+	for _, c := range []struct {
+		term, noColor string
+		redraw, color bool
+	}{
+		{"xterm", "", true, true},
+		{"xterm", "1", true, false},
+		{"dumb", "", false, false},
+	} {
+		t.Setenv("TERM", c.term)
+		t.Setenv("NO_COLOR", c.noColor)
+		u := New(nil, nil, terminal(t))
+		if !u.Terminal || u.Redraw != c.redraw || u.Color != c.color {
+			t.Errorf("%+v: got terminal %v, redraw %v, colour %v", c, u.Terminal, u.Redraw, u.Color)
+		}
+	}
+}
+
+// terminal returns a pseudo-terminal.
+func terminal(t *testing.T) *os.File {
+	t.Helper()
+	ptmx, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("open a terminal:", err)
+	}
+	t.Cleanup(func() { ptmx.Close() })
+	return ptmx
 }

@@ -139,3 +139,17 @@ func TestUnknownArguments(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeArgument: an Envfile may hold a script of many MiB, which goes to the
+// plugin and, here, comes back.
+func TestLargeArgument(t *testing.T) {
+	m := newManager(t, Options{}, "berth-provider-ok")
+	p, err := m.Provider(t.Context(), "ok")
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := strings.Repeat("0123456789abcdef", 5<<16)
+	if got, _, _ := strings.Cut(p.Bind([]byte(`{"mode":"`+large+`"}`)).Check(t.Context()).Error(), "\n"); got != large {
+		t.Errorf("%d of %d bytes came back: %.200q", len(got), len(large), got)
+	}
+}

@@ -70,6 +70,7 @@ func (m *Manager) client(k key, p *process, sockets string) *plugin.Client {
 		StartTimeout:     m.o.StartTimeout,
 		SkipHostEnv:      true,
 		Logger:           hclog.NewNullLogger(), // errors reach us; output is read by process
+		GRPCDialOptions:  wire.DialOptions(),
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: sockets},
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, _ string) (runner.Runner, error) {
 			p.cmd.Env = append(p.cmd.Env, spec.Env...)

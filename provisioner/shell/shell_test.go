@@ -210,3 +210,21 @@ func TestShebang(t *testing.T) {
 		}
 	}
 }
+
+// A box that says more than a command of ours can say is not believed, nor kept.
+func TestLongAnswer(t *testing.T) {
+	kept := 0
+	g := &provisionertest.Guest{RunFunc: func(_ context.Context, r provisionertest.Run) error {
+		for range 100 {
+			n, err := r.Stdout.Write(make([]byte, 8<<10))
+			if err != nil {
+				return err
+			}
+			kept += n
+		}
+		return nil
+	}}
+	if got := provision(t, &shell{Inline: []string{"true"}}, g); !strings.Contains(got, "the box answers with more than 64 KiB") || kept > maxAnswer {
+		t.Errorf("got %.200q, %d bytes kept", got, kept)
+	}
+}

@@ -52,7 +52,11 @@ func Main(args []string) int {
 func interruptible(d *deps) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) { // nohup, and a shell's background, mean it
+			signal.Notify(signals, s)
+		}
+	}
 	go func() {
 		<-signals
 		d.ui.Println("interrupted: cleaning up (interrupt again to stop at once)")

@@ -22,6 +22,7 @@ func cpCommand(d *deps) *cli.Command {
 		Description: "One of the two is in a box: BOX:PATH, or :PATH for the only or the primary box. A path in a box\n" +
 			"begins in the login user's home. Into a TARGET that is a folder or ends in \"/\" the SOURCE is copied\n" +
 			"under its own name, else it becomes TARGET. A SOURCE that ends in \"/.\" is the content of a folder.\n" +
+			"A file for a link, a device or a named pipe of the host, such as /dev/stdout, is written into it.\n" +
 			"For a file of the host with a \":\" in its name write ./NAME.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "root", Usage: "in the box, as root instead of the login user"},
@@ -75,7 +76,7 @@ func (d *deps) copy(ctx context.Context, from, to copyPlace, root bool) error {
 	}
 	defer client.Close()
 	o := guest.CopyOptions{Root: root}
-	if d.ui.Terminal {
+	if d.ui.Redraw {
 		o.Copied = d.copyMeter()
 		defer d.ui.EndLive()
 	}

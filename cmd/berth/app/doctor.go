@@ -148,9 +148,12 @@ func hopName(h provider.Hop) string {
 	return h.Chain + ", " + h.Name
 }
 
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+func oneLine(s string) string { return strings.Join(strings.Fields(ui.Printable(s, false)), " ") }
 
-func indent(s string) string { return strings.ReplaceAll(s, "\n", "\n          ") }
+// indent puts text of several lines under a hop, or a change.
+func indent(s string) string {
+	return strings.ReplaceAll(ui.Printable(s, false), "\n", "\n          ")
+}
 
 // hopJSON is a hop in `berth doctor --json`. Fields are added, never changed.
 type hopJSON struct {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/berth-dev/berth/config"
 	"github.com/berth-dev/berth/internal/engine"
-	"github.com/berth-dev/berth/internal/ui"
 )
 
 // The exit statuses. ssh -c returns that of its command, destroy 2 when some boxes
@@ -56,11 +55,11 @@ func (d *deps) exit(ctx context.Context, err error) int {
 	case errors.Is(context.Cause(ctx), errInterrupted):
 		// What was cancelled says so; what could not be cleaned up is worth saying.
 		if text := withoutCancelled(err); text != "" {
-			d.complain(text)
+			d.ui.Fail(text)
 		}
 		return exitInterrupted
 	case errors.As(err, &usage):
-		d.complain(usage.text + "\nberth --help lists the commands, berth COMMAND --help their options.")
+		d.ui.Fail(usage.text + "\nberth --help lists the commands, berth COMMAND --help their options.")
 		return exitUsage
 	case errors.As(err, &envfile):
 		d.diagnose(envfile.Diags)
@@ -85,7 +84,7 @@ func (d *deps) failures(err error, several bool) {
 		box     *engine.BoxError
 	)
 	if !errors.As(err, &refused) {
-		d.complain(err.Error() + meantBox(err))
+		d.ui.Fail(err.Error() + meantBox(err))
 		return
 	}
 	diags := refused.Diags
@@ -115,11 +114,6 @@ func joined(err error) []error {
 		return nil
 	}
 	return all.Unwrap()
-}
-
-// complain writes an error; what it says on further lines belongs to the first.
-func (d *deps) complain(text string) {
-	d.ui.Println(d.ui.Paint(ui.Red, "Error: ") + ui.Printable(text, false))
 }
 
 // diagnose writes problems with the Envfile, each with its line.

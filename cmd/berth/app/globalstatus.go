@@ -3,7 +3,6 @@ package app
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -61,8 +60,5 @@ func writeGlobal(w io.Writer, all []engine.Status) error {
 	if err := tw.flush(); err != nil {
 		return err
 	}
-	if len(notes) > 0 {
-		fmt.Fprintln(w, "\n"+strings.Join(notes, "\n"))
-	}
-	return nil
+	return writeNotes(w, notes)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-dev/berth/config"
 	"github.com/berth-dev/berth/internal/engine"
+	"github.com/berth-dev/berth/internal/ui"
 )
 
 // exitChanges is the status of plan --exit-code when there is something to do.
@@ -76,7 +77,7 @@ func writePlan(w io.Writer, plans []engine.Plan) error {
 			if c.Command != "" {
 				mark = "!"
 			}
-			fmt.Fprintf(&out, "  %s %s: %s", mark, c.What, c.Why)
+			fmt.Fprintf(&out, "  %s %s: %s", mark, ui.OneLine(c.What), indent(c.Why))
 			if c.Command != "" {
 				fmt.Fprintf(&out, " (up leaves that; %s)", c.Command)
 			}
@@ -86,7 +87,7 @@ func writePlan(w io.Writer, plans []engine.Plan) error {
 	if len(plans) == 0 {
 		out.WriteString("There is no box to look at.\n")
 	}
-	_, err := io.WriteString(w, out.String())
+	_, err := io.WriteString(w, ui.Printable(out.String(), false)) // reasons have values of the Envfile in them
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/berth-dev/berth/config"
 	"github.com/berth-dev/berth/internal/engine"
 	"github.com/berth-dev/berth/internal/forward"
+	"github.com/berth-dev/berth/internal/ui"
 )
 
 func portCommand(d *deps) *cli.Command {
@@ -91,7 +92,7 @@ func writeHostAddress(w io.Writer, all []engine.PortsOf, guest string) error {
 			if b.State == forward.Down || b.State == forward.Halted {
 				return fmt.Errorf("box %q: port %s is not forwarded now: %s", b.Box, guest, portState(b, p))
 			}
-			_, err := fmt.Fprintln(w, p.Host)
+			_, err := fmt.Fprintln(w, ui.OneLine(p.Host))
 			return err
 		}
 		return fmt.Errorf("box %q: port %s is not forwarded; berth port shows what is", b.Box, guest)

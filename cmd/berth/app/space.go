@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-dev/berth/config"
 	"github.com/berth-dev/berth/internal/engine"
+	"github.com/berth-dev/berth/internal/ui"
 	"github.com/berth-dev/berth/provider"
 )
 
@@ -103,7 +104,7 @@ func (d *deps) collect(c *cli.Context, e *engine.Engine, o engine.CollectOptions
 		gone = append(gone, u)
 		if !c.Bool("json") {
 			d.ui.EndLive()
-			fmt.Fprintf(d.ui.Out, "%s %s, %s\n", verb, titleOf(u), sizeText(u.Size))
+			fmt.Fprintf(d.ui.Out, "%s %s, %s\n", verb, ui.OneLine(titleOf(u)), sizeText(u.Size))
 		}
 	})
 	total := ownSize(gone)

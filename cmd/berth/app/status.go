@@ -90,10 +90,7 @@ func writeStatus(w io.Writer, all []engine.Status) error {
 	if err := tw.flush(); err != nil {
 		return err
 	}
-	if len(notes) > 0 {
-		fmt.Fprintln(w, "\n"+strings.Join(notes, "\n"))
-	}
-	return nil
+	return writeNotes(w, notes)
 }
 
 func addressOf(s engine.Status) string {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/berth-dev/berth/internal/ui"
 )
 
 // table is a list for people, in columns. Nothing is written before its flush.
@@ -18,9 +20,26 @@ func newTable(w io.Writer, titles ...string) table {
 	return t
 }
 
-func (t table) row(cells ...string) { fmt.Fprintln(t.out, strings.Join(cells, "\t")) }
+// row adds a row. What a cell has from an Envfile or a box does not command the
+// terminal, nor does it make another cell or row.
+func (t table) row(cells ...string) {
+	plain := make([]string, len(cells))
+	for i, cell := range cells {
+		plain[i] = ui.OneLine(cell)
+	}
+	fmt.Fprintln(t.out, strings.Join(plain, "\t"))
+}
 
 func (t table) flush() error { return t.out.Flush() }
+
+// writeNotes writes what is to be said below a table, if there is anything.
+func writeNotes(w io.Writer, notes []string) error {
+	if len(notes) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintln(w, "\n"+ui.Printable(strings.Join(notes, "\n"), false))
+	return err
+}
 
 // usedText says when something was last used; the zero time: nobody knows.
 func usedText(at time.Time) string {

@@ -24,7 +24,7 @@ func serveGuest(ctx context.Context, broker *plugin.GRPCBroker, id uint32, g pro
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	srv := grpc.NewServer(grpc.WaitForHandlers(true))
+	srv := grpc.NewServer(append(ServerOptions(), grpc.WaitForHandlers(true))...)
 	pluginpb.RegisterGuestServer(srv, &guestServer{ctx: ctx, guest: g})
 	done := make(chan struct{})
 	go func() {

@@ -156,6 +156,23 @@ func TestRunRoundTrip(t *testing.T) {
 	}
 }
 
+// TestRunLargeArgument: what a step runs may be a script of many MiB.
+func TestRunLargeArgument(t *testing.T) {
+	large := strings.Repeat("x", 16<<20)
+	g := &fakeGuest{run: func(_ context.Context, got provisioner.Cmd) error {
+		if len(got.Argv) != 1 || got.Argv[0] != large {
+			t.Error("another argument came")
+		}
+		return nil
+	}}
+	c := dialProvisioner(t, func(ctx context.Context, far provisioner.Guest, _ string) error {
+		return far.Run(ctx, provisioner.Cmd{Argv: []string{large}})
+	})
+	if err := c.Provision(t.Context(), nil, g); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRunWithoutStreams(t *testing.T) {
 	g := &fakeGuest{run: func(_ context.Context, got provisioner.Cmd) error {
 		if got.Stdin != nil || got.Stdout != nil || got.Stderr != nil {

@@ -30,6 +30,20 @@ var Handshake = plugin.HandshakeConfig{
 	MagicCookieValue: "5c1e0f6b7d2f4d0c9a41-berth-plugin",
 }
 
+// MaxMessage is how large a message may be, for either side: an argument such as
+// a script, an environment or an error. gRPC's own limit of 4 MiB is less than what
+// an Envfile can say, and go-plugin's for what its host receives is none.
+const MaxMessage = 64 << 20
+
+// ServerOptions are for every server, and DialOptions for every client.
+func ServerOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{grpc.MaxRecvMsgSize(MaxMessage)}
+}
+
+func DialOptions() []grpc.DialOption {
+	return []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxMessage))}
+}
+
 // ProviderSet is the plugin set of a provider. A host leaves construct nil.
 func ProviderSet(construct func() provider.Provider) plugin.PluginSet {
 	return plugin.PluginSet{Provider: &providerPlugin{construct: construct}}

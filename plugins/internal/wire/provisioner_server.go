@@ -69,7 +69,7 @@ func (s *provisionerServer) provision(ctx context.Context, begin *pluginpb.Provi
 	if err != nil {
 		return err
 	}
-	conn, err := s.broker.Dial(begin.GetGuest())
+	conn, err := s.broker.DialWithOptions(begin.GetGuest(), DialOptions()...)
 	if err != nil {
 		return fmt.Errorf("reach the guest: %w", err)
 	}
