@@ -15,11 +15,13 @@ const killLimit = 5 * time.Second
 // its command a clean environment. It asks first and forces after a while, and
 // looks until nothing is left: a process may start another while it is being
 // killed. The tag in grep's own arguments must not match, hence the pattern.
-// A zombie has no environment, but does have a parent: it is passed over.
+// A zombie has no environment, but does have a parent: it is passed over. Lower
+// numbers come first, which are parents nearly always: a shell whose command was
+// killed before it could go on with its next.
 //
 // Starting a program is the slow part, so the shell itself does what it can.
 const killFunc = `berth_kill() { t=$1 n=0 a=; while ` +
-	`q=; for f in $(grep -ls "[B]ERTH_$t" /proc/[0-9]*/environ /proc/[0-9]*/cmdline); do f=${f#/proc/}; q="$q ${f%%/*}"; done; ` +
+	`q=; for f in $(grep -ls "[B]ERTH_$t" /proc/[0-9]*/environ /proc/[0-9]*/cmdline | sort -t/ -n -k3); do f=${f#/proc/}; q="$q ${f%%/*}"; done; ` +
 	`for x in $a; do read -r s </proc/$x/stat && case $s in *") Z "*) ;; *) q="$q $x";; esac; done; ` +
 	`a=; set -- $q; while [ $# -gt 0 ]; do x=$1; shift; case "$a " in *" $x "*) continue;; esac; a="$a $x"; ` +
 	`for c in /proc/$x/task/[0-9]*/children; do k=; read -r k <$c; set -- "$@" $k; done; done; ` +
