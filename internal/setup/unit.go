@@ -55,9 +55,12 @@ func (u unit) missing() ([]change, error) {
 		if err := u.h.done.save(); err != nil {
 			return err
 		}
-		// Not --now: it would wait for setup's lock, and setup for it. The networks
-		// are there already.
-		return u.h.run(ctx, "systemctl", "enable", unitName)
+		if err := u.h.run(ctx, "systemctl", "enable", unitName); err != nil {
+			return err
+		}
+		// Now too, since only a unit that is active follows nftables.service. It is
+		// not waited for: it waits for this setup, which has the lock.
+		return u.h.run(ctx, "systemctl", "start", "--no-block", unitName)
 	}}), nil
 }
 

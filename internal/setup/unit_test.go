@@ -16,7 +16,7 @@ const ownUnit = "/etc/systemd/system/" + unitName
 func TestUnit(t *testing.T) {
 	for _, dir := range []string{"/usr/lib/systemd/system/", "/lib/systemd/system/", ""} {
 		files := map[string]string{}
-		want := []string{"systemctl enable " + unitName, "systemctl disable --now " + unitName}
+		want := []string{"systemctl enable " + unitName, "systemctl start --no-block " + unitName, "systemctl disable --now " + unitName}
 		if dir == "" {
 			want = slices.Concat([]string{"systemctl daemon-reload"}, want, []string{"systemctl daemon-reload"})
 		} else {
