@@ -120,6 +120,9 @@ func TestStreams(t *testing.T) {
 		t.Errorf("in force: %+v, %v", l, err)
 	}
 	f.stop()
+	if err := (&Plan{Rules: f.cfg.Rules}).removePaths(); err != nil {
+		t.Error(err)
+	}
 	if _, err := os.Lstat(hostSocket); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket of the host is left: %v", err)
 	}

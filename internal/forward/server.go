@@ -99,9 +99,8 @@ func (s *server) listen(sockets []*os.File) (closers []io.Closer, err error) {
 		if err != nil {
 			return closers, fmt.Errorf("use socket of forward %q: %w", r.Name, err)
 		}
-		if u, ok := l.(*net.UnixListener); ok {
-			u.SetUnlinkOnClose(true)
-		}
+		// The file of a Unix socket is left for [Dir.Ended]: closing would remove
+		// whatever is at its path by now.
 		closers = append(closers, l)
 		route := &route{link: s.link, guest: r.Guest}
 		go s.serveStreams(s.ctx, r.Name, l, route.dial)
