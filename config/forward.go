@@ -23,6 +23,7 @@ type Forward struct {
 	DeclRange   hcl.Range
 
 	listens hcl.Range // where the end that listens was written, or else the block
+	guestIP hcl.Range // where GuestIP was written
 }
 
 // reservedPorts is where the ports begin that anybody may listen on.
@@ -40,7 +41,7 @@ func (d *decoder) decodeForwards(b *Box, blocks hcl.Blocks) {
 		attrs := d.content(block.Body, forwardSchema).Attributes
 		d.endpoint(attrs["guest"], &f.Guest, 1)
 		d.endpoint(attrs["host"], &f.Host, 0)
-		d.text(attrs["guest_ip"], &f.GuestIP, checkAddress)
+		d.text(attrs["guest_ip"], &f.GuestIP, checkGuestAddress)
 		d.text(attrs["host_ip"], &f.HostIP, checkAddress)
 		d.choice(attrs["protocol"], &f.Protocol, "tcp", "udp")
 		d.boolean(attrs["auto_correct"], &f.AutoCorrect)
@@ -52,6 +53,10 @@ func (d *decoder) decodeForwards(b *Box, blocks hcl.Blocks) {
 		}
 		if a := attrs[end]; a != nil {
 			f.listens = a.Expr.Range()
+		}
+		if a := attrs["guest_ip"]; a != nil {
+			f.guestIP = a.Expr.Range()
+			d.checkGuestIP(f, a)
 		}
 		d.checkForward(f, attrs)
 		b.Forwards = slices.DeleteFunc(b.Forwards, func(o Forward) bool { return o.Name == f.Name })
@@ -90,6 +95,36 @@ func (d *decoder) checkForward(f Forward, attrs hcl.Attributes) {
 	}
 }
 
+// checkGuestIP reports an address that is nobody's, or that UDP does not reach.
+func (d *decoder) checkGuestIP(f Forward, a *hcl.Attribute) {
+	ip, err := netip.ParseAddr(f.GuestIP)
+	switch {
+	case err != nil: // reported, or null
+	case ip.Unmap().IsUnspecified() && !f.Reverse:
+		d.failValue(a.Expr, "Invalid value", `"guest_ip" cannot be %s, where nobody can be reached: leave it out for the box's own address and its loopback, or write "127.0.0.1" for its loopback alone.`,
+			quoted(f.GuestIP))
+	case ip.Unmap().IsLoopback() && f.Protocol == "udp" && !f.Reverse:
+		d.failValue(a.Expr, "Invalid value", `UDP does not reach the box's loopback: leave "guest_ip" out, and let the program listen on the box's own address.`)
+	}
+}
+
+// checkUDP reports UDP to an address that is not the box's own: packets to it would
+// go out from the host.
+func (d *decoder) checkUDP(b *Box, f Forward, fail func(at hcl.Range, summary, format string, args ...any)) {
+	ip, err := netip.ParseAddr(f.GuestIP)
+	if err != nil || f.Protocol != "udp" || f.Reverse || ip.Unmap().IsLoopback() || ip.Unmap().IsUnspecified() || b.HasAddress(f.GuestIP) {
+		return
+	}
+	fail(f.guestIP, "Invalid value", `UDP reaches the box's own addresses only, and the box %q has none like this: leave "guest_ip" out, or write the "ip" that one of its networks has.`, b.Name)
+}
+
+// HasAddress reports whether ip is what the Envfile gives the box in a private
+// network.
+func (b *Box) HasAddress(ip string) bool {
+	a, err := netip.ParseAddr(ip)
+	return err == nil && slices.ContainsFunc(b.Networks, func(n Network) bool { return n.IP.IsValid() && n.IP.Addr() == a.Unmap() })
+}
+
 // checkForwards checks what can be known only when all layers are applied: which
 // forwards meet at the host, and which within their box.
 func (d *decoder) checkForwards(e *Envfile) {
@@ -114,6 +149,7 @@ func (d *decoder) checkForwards(e *Envfile) {
 				}
 			}
 			all = append(all, seen{b.Name, f})
+			d.checkUDP(b, f, fail)
 			if f.Reverse && f.Guest.Port > 0 && f.Guest.Port < reservedPorts && b.SSH.User != "root" {
 				fail(f.DeclRange, "Out of range", "In the box, %q listens as user %q, who cannot have port %d: only root can have those below %d. Take a higher one.",
 					f.Name, b.SSH.User, f.Guest.Port, reservedPorts)
@@ -175,6 +211,13 @@ func overlap(a, b string) bool {
 func checkAddress(s string) error {
 	if _, err := netip.ParseAddr(s); err != nil {
 		return fmt.Errorf(`write an IP address, such as "127.0.0.1" or "0.0.0.0" for all`)
+	}
+	return nil
+}
+
+func checkGuestAddress(s string) error {
+	if checkAddress(s) != nil {
+		return fmt.Errorf(`write an IP address of the box, such as "127.0.0.1"`)
 	}
 	return nil
 }

@@ -23,11 +23,17 @@ func (e *Engine) forwardRules(b *config.Box) []forward.Rule {
 		}
 		rules = append(rules, forward.Rule{
 			Name: f.Name, Protocol: f.Protocol, Reverse: f.Reverse, AutoCorrect: f.AutoCorrect,
-			Guest: forwardEnd(guestIP, f.Guest), Want: forwardEnd(f.HostIP, e.hostEnd(f.Host)),
+			Guest: forwardEnd(guestIP, f.Guest), Own: reached(b, f), Want: forwardEnd(f.HostIP, e.hostEnd(f.Host)),
 			Range: forward.Range{First: int(f.PortRange.First), Last: int(f.PortRange.Last)},
 		})
 	}
 	return rules
+}
+
+// reached reports whether the address of a forward's end in the box is that of a
+// private network, and the host is in that: in those of a user's boxes it is not.
+func reached(b *config.Box, f config.Forward) bool {
+	return !f.Reverse && os.Geteuid() == 0 && b.HasAddress(f.GuestIP)
 }
 
 // hostEnd follows the links on the way to the project's folder, which are the
