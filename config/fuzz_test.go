@@ -22,6 +22,9 @@ func FuzzParse(f *testing.F) {
 			f.Add(src)
 		}
 	}
+	for _, src := range hostileWork {
+		f.Add([]byte("locals {\n  n = split(\",\", \"a,a,a,a\")\n  " + src + "\n}\n"))
+	}
 	root := f.TempDir()
 	f.Fuzz(func(t *testing.T, src []byte) {
 		checkParse(t, root, src)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -37,16 +38,27 @@ func (d *decoder) withoutNulls(body hcl.Body) hcl.Body {
 	if !ok {
 		return body // cannot be: only native syntax is parsed
 	}
-	out := *b
-	out.Attributes = maps.Clone(b.Attributes)
-	maps.DeleteFunc(out.Attributes, func(_ string, a *hclsyntax.Attribute) bool { return d.isNull(a.AsHCLAttribute()) })
-	out.Blocks = make(hclsyntax.Blocks, len(b.Blocks))
-	for i, block := range b.Blocks {
-		inner := *block
-		if body, ok := d.withoutNulls(block.Body).(*hclsyntax.Body); ok {
-			inner.Body = body
+	out := *b // copied as far as it has to change: each box has its own
+	for name, a := range b.Attributes {
+		if d.isNull(a.AsHCLAttribute()) {
+			if len(out.Attributes) == len(b.Attributes) {
+				out.Attributes = maps.Clone(b.Attributes)
+			}
+			delete(out.Attributes, name)
 		}
-		out.Blocks[i] = &inner
+	}
+	for i, block := range b.Blocks {
+		if inner, ok := d.withoutNulls(block.Body).(*hclsyntax.Body); ok && inner != block.Body {
+			if &out.Blocks[0] == &b.Blocks[0] {
+				out.Blocks = slices.Clone(b.Blocks)
+			}
+			changed := *block
+			changed.Body = inner
+			out.Blocks[i] = &changed
+		}
+	}
+	if len(out.Attributes) == len(b.Attributes) && (len(b.Blocks) == 0 || &out.Blocks[0] == &b.Blocks[0]) {
+		return b
 	}
 	return &out
 }
