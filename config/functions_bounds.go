@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"regexp"
-	"regexp/syntax"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -137,47 +136,6 @@ func checkDistinct(args []cty.Value, w *work) error {
 		return function.NewArgErrorf(0, "more than 4096 elements are not supported")
 	}
 	return w.spend(n * n / 2)
-}
-
-// maxRegex is the size in bytes of the longest pattern, and of the longest text
-// that one is looked for in.
-const maxRegex = 4096
-
-// compiling is what making the machine costs, per step of it, here and in the function.
-const compiling = 16
-
-// checkRegex counts what matching does: at worst all of the text is looked at, by
-// all of the pattern's machine, for each match that there is.
-func checkRegex(args []cty.Value, w *work, all bool) error {
-	pattern, ok1 := stringArg(args, 0)
-	text, ok2 := stringArg(args, 1)
-	for i, s := range []string{pattern, text} {
-		if len(s) > maxRegex {
-			return function.NewArgErrorf(i, "more than %d bytes are not supported; split cuts text into pieces", maxRegex)
-		}
-	}
-	parsed, err := syntax.Parse(pattern, syntax.Perl)
-	if !ok1 || !ok2 || err != nil {
-		return nil // the function says what is wrong
-	}
-	machine, err := syntax.Compile(parsed.Simplify())
-	if err != nil {
-		return nil
-	}
-	one := len(machine.Inst) * (len(text) + regexWork) / regexWork
-	if err := w.spend(compiling*len(machine.Inst) + one); err != nil || !all {
-		return err
-	}
-	re, err := regexp.Compile(pattern)
-	if err != nil {
-		return nil
-	}
-	for most := 16; ; most *= 2 { // that many matches are done before they are counted
-		n := len(re.FindAllStringIndex(text, most))
-		if err := w.spend(n * one); err != nil || n < most {
-			return err
-		}
-	}
 }
 
 // stringArg returns an argument that is known text. Marks are off already:

@@ -34,6 +34,7 @@ var hostileWork = map[string]string{
 func TestWork(t *testing.T) {
 	for name, src := range hostileWork {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			_, diags := Parse([]Source{{Name: "Envfile", Bytes: []byte("locals {\n  n = split(\",\", \"" + long(60000) + "\")\n  " + src + "\n}\nbox \"a\" { image = \"x\" }")}}, t.TempDir(), Options{})
 			found := false
 			for _, d := range diags {
