@@ -21,6 +21,7 @@ type Forward struct {
 	PortRange   PortRange
 	Reverse     bool // the box's end listens, the host's is connected to
 	DeclRange   hcl.Range
+	HostRange   hcl.Range // where Host was written; zero: it was not
 
 	listens hcl.Range // where the end that listens was written, or else the block
 	guestIP hcl.Range // where GuestIP was written
@@ -47,6 +48,9 @@ func (d *decoder) decodeForwards(b *Box, blocks hcl.Blocks) {
 		d.boolean(attrs["auto_correct"], &f.AutoCorrect)
 		d.portRange(attrs["port_range"], &f.PortRange)
 		d.boolean(attrs["reverse"], &f.Reverse)
+		if a := attrs["host"]; a != nil {
+			f.HostRange = a.Expr.Range()
+		}
 		end := "host"
 		if f.Reverse {
 			end = "guest"
