@@ -45,11 +45,13 @@ func checkRegex(args []cty.Value, w *work, all bool) error {
 	if err != nil {
 		return nil
 	}
+	before := 0
 	for most := 16; ; most *= 2 { // that many matches are done before they are counted
 		n := len(re.FindAllStringIndex(text, most))
-		if err := w.spend(n * one); err != nil || n < most {
+		if err := w.spend((n - before) * one); err != nil || n < most {
 			return err
 		}
+		before = n
 	}
 }
 

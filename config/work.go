@@ -15,7 +15,7 @@ import (
 // what evaluating does is counted, in units of about the time that looking at one
 // element takes.
 const (
-	maxWork = 1 << 25 // of all of a file's expressions
+	maxWork = 1 << 24 // of all of a file's expressions
 
 	passCost  = 4 // of one pass of a for expression, beside what it looks at
 	copyBytes = 8 // of text that a unit copies, which stays in memory

@@ -213,19 +213,6 @@ func (e *Engine) decodeStep(ctx context.Context, b *config.Box, p *config.Provis
 	return s, diags, nil
 }
 
-// look makes the hash of a step with arguments, if the files that it reads have
-// been touched since that was made, and reports whether it is another.
-func (e *Engine) look(s *step) (changed bool, err error) {
-	stamp := stampOf(e.Envfile.Root, s.inputs)
-	if s.stamp == stamp {
-		return false, nil
-	}
-	before := s.hash
-	s.hash, s.parts, err = fingerprint(s.block.Type, s.args, e.Envfile.Root, s.inputs)
-	s.stamp = stamp
-	return s.hash != before, err
-}
-
 // Validate checks all boxes with their plugins, and touches nothing.
 func (e *Engine) Validate(ctx context.Context) error {
 	targets, err := e.examine(ctx, e.Envfile.Boxes, true)
