@@ -17,8 +17,8 @@ import (
 const (
 	maxWork = 1 << 24 // of all of a file's expressions
 
-	passCost  = 4 // of one pass of a for expression, beside what it looks at
-	copyBytes = 8 // of text that a unit copies, which stays in memory
+	passCost  = 16 // of one pass of a for expression, beside what it looks at
+	copyBytes = 8  // of text that a unit copies, which stays in memory
 	readBytes = 64
 	regexWork = 16 // steps of a regular expression's machine
 )

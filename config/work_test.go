@@ -54,7 +54,7 @@ func TestHonestWork(t *testing.T) {
 locals {
   words   = split(",", "`+long(1000)+`")
   pairs   = length([for a in local.words : length([for b in local.words : "${a}-${b}"])])
-  matches = [for a in range(5) : length(regexall("[a-z]+", "`+long(4000)+`"))]
+  matches = [for a in range(3) : length(regexall("[a-z]+", "`+long(3000)+`"))]
   keys    = { for i, a in local.words : i => upper(a) }
   again   = { for i, a in local.words : i => local.keys[i] if a != "" }
 }
