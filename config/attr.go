@@ -15,7 +15,7 @@ import (
 )
 
 // The methods below set *dst to the value of an argument. They do nothing when
-// the argument is not written, is null, or is wrong, which they report.
+// the argument is not written or is wrong, which they report.
 
 // typed returns the argument's value as a ty; form says what is expected.
 func (d *decoder) typed(a *hcl.Attribute, ty cty.Type, form string) (cty.Value, bool) {
@@ -46,12 +46,6 @@ func (d *decoder) typed(a *hcl.Attribute, ty cty.Type, form string) (cty.Value, 
 // shownArguments are those whose values are for showing, so that a secret in one
 // would be told.
 var shownArguments = map[string]bool{"image": true, "hostname": true, "message": true}
-
-// isNull reports whether an argument counts as not written.
-func (d *decoder) isNull(a *hcl.Attribute) bool {
-	v, _ := a.Expr.Value(d.ctx)
-	return v.IsNull()
-}
 
 // describe names a value's type with its article.
 func describe(v cty.Value) string {

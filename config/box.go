@@ -93,7 +93,7 @@ func (d *decoder) decodeBox(b *Box, body hcl.Body, schema *hcl.BodySchema) {
 
 	d.text(attrs["hostname"], &b.Hostname, checkHostname)
 	d.text(attrs["image"], &b.Image, checkImage)
-	b.imageGiven = b.imageGiven || attrs["image"] != nil && !d.isNull(attrs["image"])
+	b.imageGiven = b.imageGiven || attrs["image"] != nil
 	d.text(attrs["message"], &b.Message, nil)
 	d.boolean(attrs["autostart"], &b.Autostart)
 	d.boolean(attrs["primary"], &b.Primary)

@@ -10,6 +10,9 @@ import (
 func (d *decoder) decodeBoxes(e *Envfile, decls declarations) {
 	groups := d.groupBoxes(decls.boxes)
 	d.boxes = newBoxSet(groups)
+	if d.tooManyBlocks(groups, decls.defaults) {
+		return
+	}
 	// The defaults are decoded once for what is wrong with them, and then
 	// silently for each box.
 	scratch := newBox("defaults")

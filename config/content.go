@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,8 +20,16 @@ func (d *decoder) content(body hcl.Body, schema *hcl.BodySchema) *hcl.BodyConten
 		lax = append(lax, a.Name)
 	}
 	content, _, _ := body.PartialContent(&hcl.BodySchema{Attributes: attributes(lax...)})
+	written := maps.Clone(content.Attributes)
+	if schema != variableSchema { // a type is no value, and null is a default like any other
+		d.dropNulls(content.Attributes)
+	}
 	for _, a := range schema.Attributes {
-		if a.Required && content.Attributes[a.Name] == nil {
+		switch null := written[a.Name]; {
+		case !a.Required || content.Attributes[a.Name] != nil:
+		case null != nil:
+			d.fail(null.Expr.Range(), "Missing argument", "The argument %q is required here, and null is as if it were not written.", a.Name)
+		default:
 			d.fail(body.MissingItemRange(), "Missing argument", "The argument %q is required here.", a.Name)
 		}
 	}
@@ -34,7 +43,7 @@ func (d *decoder) content(body hcl.Body, schema *hcl.BodySchema) *hcl.BodyConten
 		known[s.Type] = s
 		names = append(names, s.Type)
 	}
-	d.unknownArguments(b, content, known, schema, names)
+	d.unknownArguments(b, written, known, schema, names)
 	for _, block := range b.Blocks {
 		s, ok := known[block.Type]
 		switch {
@@ -50,9 +59,9 @@ func (d *decoder) content(body hcl.Body, schema *hcl.BodySchema) *hcl.BodyConten
 	return content
 }
 
-func (d *decoder) unknownArguments(b *hclsyntax.Body, content *hcl.BodyContent, blocks map[string]hcl.BlockHeaderSchema, schema *hcl.BodySchema, names []string) {
+func (d *decoder) unknownArguments(b *hclsyntax.Body, written hcl.Attributes, blocks map[string]hcl.BlockHeaderSchema, schema *hcl.BodySchema, names []string) {
 	for name, attr := range b.Attributes {
-		if content.Attributes[name] != nil {
+		if written[name] != nil {
 			continue
 		}
 		if s, ok := blocks[name]; ok {

@@ -21,6 +21,8 @@ type decoder struct {
 	ctx, plain *hcl.EvalContext
 	scope      scope
 	spent      weigher // what all values hold together
+	work       *work   // what may still be done for them
+	overworked bool    // that it was too much has been told
 	boxes      *boxSet // which boxes there are; nil until that is known
 	made       int     // boxes so far
 	foreign    foreign
@@ -30,7 +32,7 @@ type decoder struct {
 }
 
 func newDecoder(root string, o Options) *decoder {
-	d := &decoder{o: o, root: root, foreign: foreign{}}
+	d := &decoder{o: o, root: root, foreign: foreign{}, work: newWork()}
 	paths := map[string]cty.Value{"project": cty.StringVal(root)}
 	d.scope.paths = map[string]bool{"project": true}
 	if o.Home != "" {
@@ -39,7 +41,7 @@ func newDecoder(root string, o Options) *decoder {
 	}
 	d.ctx = &hcl.EvalContext{
 		Variables: map[string]cty.Value{"path": cty.ObjectVal(paths)},
-		Functions: functions(root, o),
+		Functions: functions(root, o, d.work),
 	}
 	d.plain = d.ctx
 	return d
@@ -55,15 +57,22 @@ func (d *decoder) decode(e *Envfile, files []parsedFile) {
 	d.decodeProject(&e.Project, decls.project, e.Root)
 	d.decodeBoxes(e, decls)
 	d.checkBoxes(e)
+	d.work.refill() // for the steps that are evaluated when boxes are up
 }
 
 // tooComplex is the summary of what exceeds a limit.
 const tooComplex = "Too complex"
 
+// maxProblems is how many problems are told at most: nobody reads more.
+const maxProblems = 1000
+
 func (d *decoder) add(diags ...*hcl.Diagnostic) {
 	for _, diag := range diags {
 		// Whether a limit is exceeded depends on what came before, so it can be
 		// the second look at an expression that finds it.
+		if len(d.diags) == maxProblems {
+			return
+		}
 		if d.quiet && diag.Summary != tooComplex || d.again && d.reported(diag) {
 			continue
 		}

@@ -29,10 +29,15 @@ func (d *decoder) eval(expr hcl.Expression) (cty.Value, bool) {
 }
 
 func (d *decoder) evalIn(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, bool) {
-	if !d.checkExpr(expr, ctx) {
+	if d.work.over() || !d.checkExpr(expr, ctx) {
 		return cty.DynamicVal, false
 	}
 	v, diags := expr.Value(ctx)
+	if slices.ContainsFunc(diags, isWork) {
+		d.tellWork(expr)
+		return cty.DynamicVal, false
+	}
+	diags = diags[:min(len(diags), maxSame)]
 	for _, diag := range diags {
 		if diag.Subject == nil {
 			diag.Subject = expr.Range().Ptr()
@@ -62,20 +67,33 @@ func (d *decoder) evalIn(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, 
 	return v, v.IsWhollyKnown()
 }
 
+// maxSame is how many problems are told of one expression: a for expression has
+// one for each element.
+const maxSame = 20
+
+// tellWork reports once that there is too much to do. Nothing is evaluated then.
+func (d *decoder) tellWork(expr hcl.Expression) {
+	if !d.overworked {
+		d.failValue(expr, tooComplex, "Evaluating this takes too long, with what is evaluated before it: make lists smaller that for expressions go over, "+
+			"or that are used within one, and texts shorter that functions work on.")
+	}
+	d.overworked = true
+}
+
 // checkExpr looks at names before anything is evaluated: HCL's own complaints
 // do not say which name is nearest.
 func (d *decoder) checkExpr(expr hcl.Expression, ctx *hcl.EvalContext) bool {
+	w := &exprWalker{functions: functionsOf(ctx)}
 	ok := true
-	for _, t := range variables(expr, ctx) {
-		ok = d.checkTraversal(expr, t) && ok
-	}
 	if node, isNode := expr.(hclsyntax.Node); isNode {
-		w := &exprWalker{functions: functionsOf(ctx)}
 		diags := hclsyntax.Walk(node, w)
 		d.add(diags...)
-		ok = ok && !diags.HasErrors() && d.checkUse(expr, ctx, w.anyFor)
+		ok = !diags.HasErrors()
 	}
-	return ok
+	for _, t := range variables(expr, ctx) { // it evaluates indexes
+		ok = d.checkTraversal(expr, t) && ok
+	}
+	return ok && d.checkUse(expr, ctx, w.anyFor)
 }
 
 // checkUse adds up what an expression refers to, since a template copies it
@@ -150,13 +168,15 @@ func stepName(step hcl.Traverser) (string, bool) {
 func functionsOf(ctx *hcl.EvalContext) []string {
 	for ; ctx != nil; ctx = ctx.Parent() {
 		if ctx.Functions != nil {
-			return slices.Collect(maps.Keys(ctx.Functions))
+			names := slices.Collect(maps.Keys(ctx.Functions))
+			return slices.DeleteFunc(names, func(name string) bool { return name == loopName })
 		}
 	}
 	return nil
 }
 
-// exprWalker finds unknown functions and for expressions nested too deep.
+// exprWalker finds unknown functions and for expressions nested too deep, and makes
+// these count what they do.
 type exprWalker struct {
 	functions []string
 	fors      int  // open ones
@@ -167,12 +187,13 @@ type exprWalker struct {
 func (w *exprWalker) Enter(node hclsyntax.Node) hcl.Diagnostics {
 	switch n := node.(type) {
 	case *hclsyntax.FunctionCallExpr:
-		if !slices.Contains(w.functions, n.Name) {
+		if n.Name != loopName && !slices.Contains(w.functions, n.Name) {
 			return w.unknown(n)
 		}
 	case *hclsyntax.ForExpr:
 		w.fors++
 		w.anyFor = true
+		count(n)
 		if w.fors == maxFor+1 {
 			return errorAt(n.Range(), tooComplex,
 				fmt.Sprintf("for expressions may be nested at most %d deep. Use locals to split them.", maxFor))

@@ -21,8 +21,10 @@ type Forward struct {
 	PortRange   PortRange
 	Reverse     bool // the box's end listens, the host's is connected to
 	DeclRange   hcl.Range
+	HostRange   hcl.Range // where Host was written; zero: it was not
 
 	listens hcl.Range // where the end that listens was written, or else the block
+	guestIP hcl.Range // where GuestIP was written
 }
 
 // reservedPorts is where the ports begin that anybody may listen on.
@@ -40,18 +42,25 @@ func (d *decoder) decodeForwards(b *Box, blocks hcl.Blocks) {
 		attrs := d.content(block.Body, forwardSchema).Attributes
 		d.endpoint(attrs["guest"], &f.Guest, 1)
 		d.endpoint(attrs["host"], &f.Host, 0)
-		d.text(attrs["guest_ip"], &f.GuestIP, checkAddress)
+		d.text(attrs["guest_ip"], &f.GuestIP, checkGuestAddress)
 		d.text(attrs["host_ip"], &f.HostIP, checkAddress)
 		d.choice(attrs["protocol"], &f.Protocol, "tcp", "udp")
 		d.boolean(attrs["auto_correct"], &f.AutoCorrect)
 		d.portRange(attrs["port_range"], &f.PortRange)
 		d.boolean(attrs["reverse"], &f.Reverse)
+		if a := attrs["host"]; a != nil {
+			f.HostRange = a.Expr.Range()
+		}
 		end := "host"
 		if f.Reverse {
 			end = "guest"
 		}
 		if a := attrs[end]; a != nil {
 			f.listens = a.Expr.Range()
+		}
+		if a := attrs["guest_ip"]; a != nil {
+			f.guestIP = a.Expr.Range()
+			d.checkGuestIP(f, a)
 		}
 		d.checkForward(f, attrs)
 		b.Forwards = slices.DeleteFunc(b.Forwards, func(o Forward) bool { return o.Name == f.Name })
@@ -90,91 +99,46 @@ func (d *decoder) checkForward(f Forward, attrs hcl.Attributes) {
 	}
 }
 
-// checkForwards checks what can be known only when all layers are applied: which
-// forwards meet at the host, and which within their box.
-func (d *decoder) checkForwards(e *Envfile) {
-	type seen struct {
-		box string
-		f   Forward
-	}
-	var all []seen
-	told := map[hcl.Range]bool{} // a block of several boxes is reported once
-	fail := func(at hcl.Range, summary, format string, args ...any) {
-		if !told[at] {
-			d.fail(at, summary, format, args...)
-		}
-		told[at] = true
-	}
-	for _, b := range e.Boxes {
-		for _, f := range b.Forwards {
-			for _, o := range all {
-				if meet(o.box == b.Name, o.f, f) {
-					fail(f.listens, "Duplicate forward", "%s, leave \"host\" out to have one chosen, or allow auto_correct.", d.taken(o.box, o.f, b, f))
-					break
-				}
-			}
-			all = append(all, seen{b.Name, f})
-			if f.Reverse && f.Guest.Port > 0 && f.Guest.Port < reservedPorts && b.SSH.User != "root" {
-				fail(f.DeclRange, "Out of range", "In the box, %q listens as user %q, who cannot have port %d: only root can have those below %d. Take a higher one.",
-					f.Name, b.SSH.User, f.Guest.Port, reservedPorts)
-			}
-		}
-	}
-}
-
-// taken says that a forward of b listens where that of a first box does.
-func (d *decoder) taken(box string, first Forward, b *Box, f Forward) string {
-	if first.listens != f.listens {
-		return fmt.Sprintf("%s has the forward %q of box %q already, at %s. Take another", meetingPoint(f), first.Name, box, place(first.listens))
-	}
-	own := ""
-	if g := d.boxes.group(b.Block); g.repeat == "count" && f.Host.Path == "" {
-		own = fmt.Sprintf(", such as host = %d + count.index", f.Host.Port)
-	}
-	return fmt.Sprintf("%s cannot lead to both %q and %q. Give each box its own%s", meetingPoint(f), box, b.Name, own)
-}
-
-// meetingPoint names the end of a forward that listens.
-func meetingPoint(f Forward) string {
+// checkGuestIP reports an address that is nobody's, or that UDP does not reach.
+func (d *decoder) checkGuestIP(f Forward, a *hcl.Attribute) {
+	ip, err := netip.ParseAddr(f.GuestIP)
 	switch {
-	case f.Reverse:
-		return fmt.Sprintf("In the box, %s", f.Guest)
-	case f.Host.Path != "":
-		return fmt.Sprintf("On the host, %s", f.Host)
+	case err != nil: // reported, or null
+	case ip.Unmap().IsUnspecified() && !f.Reverse:
+		d.failValue(a.Expr, "Invalid value", `"guest_ip" cannot be %s, where nobody can be reached: leave it out for the box's own address and its loopback, or write "127.0.0.1" for its loopback alone.`,
+			quoted(f.GuestIP))
+	case ip.Unmap().IsLoopback() && f.Protocol == "udp" && !f.Reverse:
+		d.failValue(a.Expr, "Invalid value", `UDP does not reach the box's loopback: leave "guest_ip" out, and let the program listen on the box's own address.`)
 	}
-	return fmt.Sprintf("On the host, %s %d of %s", f.Protocol, f.Host.Port, f.HostIP)
 }
 
-// meet reports whether two forwards want to listen at the same place.
-func meet(sameBox bool, a, b Forward) bool {
-	switch {
-	case a.Reverse != b.Reverse || a.Reverse && !sameBox:
-		return false
-	case a.Reverse:
-		return a.Guest == b.Guest
-	case a.Host != b.Host || a.Host == Endpoint{} || a.Protocol != b.Protocol || a.AutoCorrect || b.AutoCorrect:
-		return false
-	case a.Host.Path != "":
-		return true
+// checkUDP reports UDP to an address that is not the box's own: packets to it would
+// go out from the host.
+func (d *decoder) checkUDP(b *Box, f Forward, fail func(at hcl.Range, summary, format string, args ...any)) {
+	ip, err := netip.ParseAddr(f.GuestIP)
+	if err != nil || f.Protocol != "udp" || f.Reverse || ip.Unmap().IsLoopback() || ip.Unmap().IsUnspecified() || b.HasAddress(f.GuestIP) {
+		return
 	}
-	return overlap(a.HostIP, b.HostIP)
+	fail(f.guestIP, "Invalid value", `UDP reaches the box's own addresses only, and the box %q has none like this: leave "guest_ip" out, or write the "ip" that one of its networks has.`, b.Name)
 }
 
-// overlap reports whether one socket cannot have each of two addresses: they are
-// the same, or one stands for all of its family.
-func overlap(a, b string) bool {
-	x, err1 := netip.ParseAddr(a)
-	y, err2 := netip.ParseAddr(b)
-	if err1 != nil || err2 != nil {
-		return false // reported where they are
-	}
-	x, y = x.Unmap(), y.Unmap()
-	return x == y || x.Is4() == y.Is4() && (x.IsUnspecified() || y.IsUnspecified())
+// HasAddress reports whether ip is what the Envfile gives the box in a private
+// network.
+func (b *Box) HasAddress(ip string) bool {
+	a, err := netip.ParseAddr(ip)
+	return err == nil && slices.ContainsFunc(b.Networks, func(n Network) bool { return n.IP.IsValid() && n.IP.Addr() == a.Unmap() })
 }
 
 func checkAddress(s string) error {
 	if _, err := netip.ParseAddr(s); err != nil {
 		return fmt.Errorf(`write an IP address, such as "127.0.0.1" or "0.0.0.0" for all`)
+	}
+	return nil
+}
+
+func checkGuestAddress(s string) error {
+	if checkAddress(s) != nil {
+		return fmt.Errorf(`write an IP address of the box, such as "127.0.0.1"`)
 	}
 	return nil
 }

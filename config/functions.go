@@ -14,7 +14,7 @@ import (
 
 // functions returns what an Envfile may call. None of them runs a program,
 // and all but env and the ones for files depend on their arguments alone.
-func functions(root string, o Options) map[string]function.Function {
+func functions(root string, o Options, w *work) map[string]function.Function {
 	all := map[string]function.Function{}
 	maps.Copy(all, textFunctions())
 	maps.Copy(all, collectionFunctions())
@@ -24,8 +24,9 @@ func functions(root string, o Options) map[string]function.Function {
 	all["file"] = fileFunction(root)
 	all["fileexists"] = fileExistsFunction(root)
 	for name, f := range all {
-		all[name] = bounded(f, precheck(name))
+		all[name] = bounded(f, w, precheck(name, w))
 	}
+	all[loopName] = loopFunction(w)
 	return all
 }
 

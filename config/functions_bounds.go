@@ -10,17 +10,21 @@ import (
 )
 
 // bounded wraps f so that neither what it gets nor what it returns is larger
-// than any value may be. check may refuse arguments for which f would work
-// long or make much in between.
-func bounded(f function.Function, check func([]cty.Value) error) function.Function {
+// than any value may be, and what it does is counted. check may refuse arguments
+// for which f would work long or make much in between.
+func bounded(f function.Function, w *work, check func([]cty.Value) error) function.Function {
 	params := f.Params()
 	return function.New(&function.Spec{
 		Params:   params,
 		VarParam: f.VarParam(),
 		Type: func(args []cty.Value) (cty.Type, error) {
 			for i, arg := range args {
-				if msg := tooLarge(arg); msg != "" {
+				size := weigh(arg)
+				if msg := size.complaint(); msg != "" {
 					return cty.NilType, function.NewArgErrorf(i, "this %s", msg)
+				}
+				if err := w.spend(size.elements + size.bytes/readBytes); err != nil {
+					return cty.NilType, err
 				}
 			}
 			if check != nil {
@@ -35,17 +39,18 @@ func bounded(f function.Function, check func([]cty.Value) error) function.Functi
 			if err != nil {
 				return cty.DynamicVal, err
 			}
-			if msg := tooLarge(v); msg != "" {
+			size := weigh(v)
+			if msg := size.complaint(); msg != "" {
 				return cty.DynamicVal, errors.New("the result " + msg)
 			}
-			return v, nil
+			return v, w.spend(size.elements + size.bytes/readBytes)
 		},
 	})
 }
 
 // precheck returns the check for the functions whose result can be far larger
 // than their arguments, or that compare all elements with each other.
-func precheck(name string) func([]cty.Value) error {
+func precheck(name string, w *work) func([]cty.Value) error {
 	switch name {
 	case "format", "formatlist":
 		return checkFormat
@@ -56,7 +61,9 @@ func precheck(name string) func([]cty.Value) error {
 	case "join":
 		return checkJoin
 	case "distinct":
-		return checkDistinct
+		return func(args []cty.Value) error { return checkDistinct(args, w) }
+	case "regex", "regexall":
+		return func(args []cty.Value) error { return checkRegex(args, w, name == "regexall") }
 	case "jsondecode":
 		return checkJSON
 	}
@@ -123,11 +130,12 @@ func checkJoin(args []cty.Value) error {
 	return nil
 }
 
-func checkDistinct(args []cty.Value) error {
-	if weigh(args[0]).elements > 4096 {
+func checkDistinct(args []cty.Value, w *work) error {
+	n := weigh(args[0]).elements
+	if n > 4096 {
 		return function.NewArgErrorf(0, "more than 4096 elements are not supported")
 	}
-	return nil
+	return w.spend(n * n / 2)
 }
 
 // stringArg returns an argument that is known text. Marks are off already:

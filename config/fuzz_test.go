@@ -22,6 +22,12 @@ func FuzzParse(f *testing.F) {
 			f.Add(src)
 		}
 	}
+	for _, src := range hostileWork {
+		if len(src) > 300 { // the long ones take as long as is allowed
+			continue
+		}
+		f.Add([]byte("locals {\n  n = split(\",\", \"a,a,a,a\")\n  " + src + "\n}\n"))
+	}
 	root := f.TempDir()
 	f.Fuzz(func(t *testing.T, src []byte) {
 		checkParse(t, root, src)

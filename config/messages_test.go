@@ -121,6 +121,18 @@ func TestMessages(t *testing.T) {
 			`9 8080: On the host, tcp 8080 of 127.0.0.1 has the forward "x" of box "a" already, at Envfile line 5. Take another, leave "host" out to have one chosen, or allow auto_correct.`,
 		},
 		{
+			"socket twice", box("forward \"x\" {\n  guest = 1\n  host = \"/s\"\n}\nforward \"y\" {\n  guest = 2\n  host = \"/s\"\n}"),
+			`9 "/s": On the host, /s has the forward "x" of box "a" already, at Envfile line 5. Take another.`,
+		},
+		{
+			"port in the box twice", box("forward \"x\" {\n  guest = 5000\n  host = 1\n  reverse = true\n}\nforward \"y\" {\n  guest = 5000\n  host = 2\n  reverse = true\n}"),
+			`9 5000: In the box, port 5000 has the forward "x" of box "a" already, at Envfile line 4. Take another.`,
+		},
+		{
+			"socket of all boxes", box("count = 2\nforward \"x\" {\n  guest = 1\n  host = \"/s\"\n}"),
+			`6 "/s": On the host, /s cannot lead to both "a-0" and "a-1". Give each box its own.`,
+		},
+		{
 			"port of all boxes", box("count = 3\nforward \"x\" {\n  guest = 1\n  host = 8080\n}"),
 			`6 8080: On the host, tcp 8080 of 127.0.0.1 cannot lead to both "a-0" and "a-1". Give each box its own, such as host = 8080 + count.index, leave "host" out to have one chosen, or allow auto_correct.`,
 		},

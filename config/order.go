@@ -33,7 +33,7 @@ func (n *neighbours) add(p *Provisioner) {
 func (d *decoder) decodeReference(attrs hcl.Attributes) *reference {
 	var refs []*reference
 	for _, name := range []string{"before", "after"} {
-		if a := attrs[name]; a != nil && !d.isNull(a) {
+		if a := attrs[name]; a != nil {
 			r := &reference{attr: a}
 			d.text(a, &r.to, checkName)
 			refs = append(refs, r)

@@ -33,7 +33,7 @@ func (d *decoder) decodeProvider(b *Box, block *hcl.Block) {
 		b.Provider.Bodies = nil
 	}
 	b.Provider.Name = name
-	b.Provider.Bodies = append(b.Provider.Bodies, block.Body)
+	b.Provider.Bodies = append(b.Provider.Bodies, d.withoutNulls(block.Body))
 	b.Provider.EvalContext = d.plain
 	b.Provider.DeclRange = block.DefRange
 	b.ranges["provider"] = block.DefRange

@@ -70,7 +70,7 @@ func (d *decoder) decodeProvisioner(b *Box, block *hcl.Block) {
 	content, rest, diags := block.Body.PartialContent(provisionerSchema)
 	d.add(diags...)
 	attrs := content.Attributes
-	p.Body = rest
+	d.dropNulls(attrs)
 	d.choice(attrs["run"], &p.Run, "once", "always", "never")
 	p.ref = d.decodeReference(attrs)
 	if a := attrs["cache"]; a != nil {
@@ -78,7 +78,10 @@ func (d *decoder) decodeProvisioner(b *Box, block *hcl.Block) {
 		d.boolean(a, &cache)
 		p.Cache = &cache
 	}
-	d.inStep(func() { d.checkPluginBody(rest) })
+	d.inStep(func() {
+		d.checkPluginBody(rest)
+		p.Body = d.withoutNulls(rest)
+	})
 	p.uses = d.usesOf(rest)
 	p.Foreign, p.Personal = d.foreignInBody(rest), p.DeclRange.Filename != d.project
 	b.Provisioners = append(b.Provisioners, p)

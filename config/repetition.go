@@ -71,12 +71,13 @@ func (d *decoder) expand(g *boxGroup) {
 // repetition returns the argument that makes several boxes of a block, or nil.
 func (d *decoder) repetition(body hcl.Body) *hcl.Attribute {
 	content, _, _ := body.PartialContent(&hcl.BodySchema{Attributes: attributes("count", "for_each")})
+	d.dropNulls(content.Attributes)
 	count, each := content.Attributes["count"], content.Attributes["for_each"]
 	if count != nil && each != nil {
 		d.fail(each.NameRange, "Conflicting arguments", `A box has "count" or "for_each", not both; "count" is at %s.`, place(count.NameRange))
 	}
 	for _, a := range []*hcl.Attribute{each, count} {
-		if a != nil && !d.isNull(a) {
+		if a != nil {
 			return a
 		}
 	}

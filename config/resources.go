@@ -59,7 +59,7 @@ func (d *decoder) decodeResources(b *Box, block *hcl.Block) {
 		r.Swap = &swap
 	}
 	d.size(attrs["disk"], &r.Disk, minDisk, "")
-	enforce := true
+	enforce := !r.DiskOptional
 	d.boolean(attrs["disk_enforce"], &enforce)
 	r.DiskOptional = !enforce
 	d.decodeIO(b, d.single(content.Blocks))

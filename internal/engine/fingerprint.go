@@ -36,6 +36,19 @@ func fingerprint(kind string, args []byte, root string, inputs []string) (hash s
 	return hex.EncodeToString(h.Sum(nil)), parts, nil
 }
 
+// look makes the hash of a step with arguments, if the files that it reads have
+// been touched since that was made, and reports whether it is another.
+func (e *Engine) look(s *step) (changed bool, err error) {
+	stamp := stampOf(e.Envfile.Root, s.inputs)
+	if s.stamp == stamp {
+		return false, nil
+	}
+	before := s.hash
+	s.hash, s.parts, err = fingerprint(s.block.Type, s.args, e.Envfile.Root, s.inputs)
+	s.stamp = stamp
+	return s.hash != before, err
+}
+
 // stampOf returns what tells whether files have been touched, in a fraction of the
 // time that reading them takes: numbers, sizes and times of change, which nobody can
 // set (inode(7)).

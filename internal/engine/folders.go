@@ -21,10 +21,6 @@ import (
 // the user: whoever writes them says what the host does.
 var protected = []string{config.FileName, config.LocalFileName, state.LockFileName, ".berth"}
 
-// secrets are the folders in a home that are never given to a box: keys, and
-// settings that say what programs the host runs.
-var secrets = []string{".ssh", ".gnupg", ".config", ".local", ".aws", ".kube", ".docker", ".password-store"}
-
 // specFolders are the folders that the provider mounts.
 func (e *Engine) specFolders(b *config.Box) []provider.Folder {
 	var folders []provider.Folder
@@ -78,7 +74,13 @@ func realPath(path string) string {
 // It changes nothing. The provider looks again, at the very folder that it
 // mounts.
 func (e *Engine) checkFolders(boxes []*config.Box) error {
-	var diags hcl.Diagnostics
+	if diags := e.folderDiags(boxes); diags.HasErrors() {
+		return &DiagError{diags}
+	}
+	return nil
+}
+
+func (e *Engine) folderDiags(boxes []*config.Box) (diags hcl.Diagnostics) {
 	for _, b := range boxes {
 		for _, f := range b.Folders {
 			if err := e.checkFolder(f); err != nil {
@@ -93,10 +95,7 @@ func (e *Engine) checkFolders(boxes []*config.Box) error {
 			}
 		}
 	}
-	if diags.HasErrors() {
-		return &DiagError{diags}
-	}
-	return nil
+	return diags
 }
 
 func (e *Engine) checkFolder(f config.Folder) error {
@@ -147,28 +146,10 @@ func (e *Engine) checkOwner(path string, st fs.FileInfo, _ config.Folder) error 
 
 // checkPrivate: what holds keys or decides what the host runs stays there.
 func (e *Engine) checkPrivate(path string, st fs.FileInfo, f config.Folder) error {
-	if path == "/" {
-		return errors.New("/ is the whole host")
-	}
-	for _, s := range []string{"/proc", "/sys", "/dev", "/run", "/boot"} {
-		if within(path, s) {
-			return fmt.Errorf("%s belongs to the host's system", path)
-		}
-	}
-	for _, home := range homes() {
-		if within(home, path) {
-			return fmt.Errorf("%s holds the home %s; name folders in it", path, home)
-		}
-		for _, s := range secrets {
-			if within(path, filepath.Join(home, s)) {
-				return fmt.Errorf("%s is for keys and settings of your own, which no box gets", filepath.Join(home, s))
-			}
-		}
+	if _, why := e.private(path); why != nil {
+		return why
 	}
 	data := realPath(e.Home.Dir())
-	if within(path, data) {
-		return fmt.Errorf("%s is Berth's own data", path)
-	}
 	if within(data, path) && !f.ReadOnly && f.Type == config.FolderBind && ownerOf(st) != 0 {
 		return fmt.Errorf("it holds Berth's own data, %s: write readonly = true, or move the data with $BERTH_HOME", data)
 	}

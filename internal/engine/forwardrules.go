@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 )
 
 // forwardRules are a box's forwards as the forwarder takes them.
-func forwardRules(b *config.Box) []forward.Rule {
+func (e *Engine) forwardRules(b *config.Box) []forward.Rule {
 	var rules []forward.Rule
 	for _, f := range b.Forwards {
 		guestIP := f.GuestIP
@@ -22,11 +23,27 @@ func forwardRules(b *config.Box) []forward.Rule {
 		}
 		rules = append(rules, forward.Rule{
 			Name: f.Name, Protocol: f.Protocol, Reverse: f.Reverse, AutoCorrect: f.AutoCorrect,
-			Guest: forwardEnd(guestIP, f.Guest), Want: forwardEnd(f.HostIP, f.Host),
+			Guest: forwardEnd(guestIP, f.Guest), Own: reached(b, f), Want: forwardEnd(f.HostIP, e.hostEnd(f.Host)),
 			Range: forward.Range{First: int(f.PortRange.First), Last: int(f.PortRange.Last)},
 		})
 	}
 	return rules
+}
+
+// reached reports whether the address of a forward's end in the box is that of a
+// private network, and the host is in that: in those of a user's boxes it is not.
+func reached(b *config.Box, f config.Forward) bool {
+	return !f.Reverse && os.Geteuid() == 0 && b.HasAddress(f.GuestIP)
+}
+
+// hostEnd follows the links on the way to the project's folder, which are the
+// user's own, who went there. The forwarder follows only root's: a box could have
+// made others.
+func (e *Engine) hostEnd(end config.Endpoint) config.Endpoint {
+	if rel, err := filepath.Rel(e.Envfile.Root, end.Path); end.Path != "" && err == nil && filepath.IsLocal(rel) {
+		end.Path = filepath.Join(realPath(e.Envfile.Root), rel)
+	}
+	return end
 }
 
 func forwardEnd(ip string, e config.Endpoint) string {

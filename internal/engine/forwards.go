@@ -42,7 +42,7 @@ func (f *forwards) close() {
 // ports are had. The box's lock must be held.
 func (e *Engine) claimForwards(ctx context.Context, t *target, running bool, addr string) (*forwards, error) {
 	f := &forwards{
-		dir: forward.Dir(e.Home.BoxDir(t.id)), rules: forwardRules(t.box), auto: t.box.AutoForward,
+		dir: forward.Dir(e.Home.BoxDir(t.id)), rules: e.forwardRules(t.box), auto: t.box.AutoForward,
 		sockets: map[string]*forward.Socket{},
 	}
 	var err error

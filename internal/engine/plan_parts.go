@@ -112,7 +112,7 @@ func (e *Engine) planForwards(t *target, addr string) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &forwards{rules: forwardRules(t.box), auto: t.box.AutoForward, before: before}
+	f := &forwards{rules: e.forwardRules(t.box), auto: t.box.AutoForward, before: before}
 	alive, err := dir.Alive()
 	if err != nil {
 		return nil, err

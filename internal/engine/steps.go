@@ -116,6 +116,7 @@ func (e *Engine) runSteps(ctx context.Context, t *target, due []*step, client *g
 		title := fmt.Sprintf("step %d of %d: %s", i+1, len(due), s.title())
 		t.voice.Say("%s", title)
 		t.voice.Stage(title)
+		e.sayInputs(t, s)
 		begin := time.Now()
 		if err := e.runStep(ctx, t, s, g); err != nil {
 			return err
@@ -132,6 +133,10 @@ func (t *target) interrupted() bool {
 }
 
 func (e *Engine) runStep(ctx context.Context, t *target, s *step, g provisioner.Guest) error {
+	// A box that has the project's folder may have put a link into it since.
+	if diags := e.checkInputs(t.box.Name, s, s.block.EvalContext); diags.HasErrors() {
+		return &RefusedError{Err: diags, Diags: diags}
+	}
 	// It reads its files now, and what is recorded and kept must be of those.
 	if changed, err := e.look(s); err != nil {
 		return fmt.Errorf("box %q, %s: %w", t.box.Name, s.title(), err)

@@ -107,14 +107,17 @@ func (e *Engine) prepare(ctx context.Context, boxes []*config.Box, steps bool) (
 	return targets, e.identify(targets)
 }
 
-// examine is prepare with a look at the boxes' folders as well: all that can be
-// found wrong before anything is touched.
+// examine is prepare with a look at what boxes get of the host as well: all that
+// can be found wrong before anything is touched.
 func (e *Engine) examine(ctx context.Context, boxes []*config.Box, steps bool) ([]*target, error) {
 	targets, err := e.prepare(ctx, boxes, steps)
 	if err != nil {
 		return nil, err
 	}
-	return targets, e.checkFolders(boxes)
+	if diags := append(e.folderDiags(boxes), e.checkReversed(boxes)...); diags.HasErrors() {
+		return nil, &DiagError{diags}
+	}
+	return targets, nil
 }
 
 // identify finds the ids and records of targets.
@@ -201,23 +204,13 @@ func (e *Engine) decodeStep(ctx context.Context, b *config.Box, p *config.Provis
 	if s.inputs, err = plugin.Inputs(ctx, args); err != nil {
 		return nil, diags, err
 	}
+	if more := e.checkInputs(b.Name, s, in); more.HasErrors() { // before anything is read
+		return nil, append(diags, more...), nil
+	}
 	if _, err = e.look(s); err != nil {
 		return nil, diags, fmt.Errorf("box %q, %s: %w", b.Name, s.title(), err)
 	}
 	return s, diags, nil
-}
-
-// look makes the hash of a step with arguments, if the files that it reads have
-// been touched since that was made, and reports whether it is another.
-func (e *Engine) look(s *step) (changed bool, err error) {
-	stamp := stampOf(e.Envfile.Root, s.inputs)
-	if s.stamp == stamp {
-		return false, nil
-	}
-	before := s.hash
-	s.hash, s.parts, err = fingerprint(s.block.Type, s.args, e.Envfile.Root, s.inputs)
-	s.stamp = stamp
-	return s.hash != before, err
 }
 
 // Validate checks all boxes with their plugins, and touches nothing.

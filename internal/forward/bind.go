@@ -1,15 +1,12 @@
 package forward
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,32 +19,37 @@ type Socket struct {
 	// for.
 	Instead *TakenError
 	file    *os.File
+	inode   uint64 // of a Unix socket's file; 0: none, or it was gone at once
 }
 
 // Chown gives a Unix socket to a user. The box may be able to put other files
-// where it is, so nothing but a socket is given.
+// where it is, so nothing but this socket is given.
 func (s *Socket) Chown(uid, gid int) error {
 	path := s.Rule.Host
 	if !isSocket(path) {
 		return nil
 	}
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("give %s to its user: %w", path, err)
-	}
-	defer unix.Close(fd)
-	var st unix.Stat_t
-	err = unix.Fstat(fd, &st)
-	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFSOCK {
-		err = errors.New("it has become something else than a socket")
-	}
-	if err == nil {
-		err = unix.Fchownat(fd, "", uid, gid, unix.AT_EMPTY_PATH)
-	}
-	if err != nil {
+	if err := s.chown(uid, gid); err != nil {
 		return fmt.Errorf("give %s to its user: %w", path, err)
 	}
 	return nil
+}
+
+func (s *Socket) chown(uid, gid int) error {
+	p, err := openPlace(s.Rule.Host)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	fd, st, err := p.socket()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if st.Ino != s.inode {
+		return errors.New("it has become another one")
+	}
+	return unix.Fchownat(fd, "", uid, gid, unix.AT_EMPTY_PATH)
 }
 
 // Close lets the socket go. A forwarder that has inherited it keeps it.
@@ -80,12 +82,13 @@ var ErrNoPort = errors.New("no port is free")
 // chosen, the one of r.Host is tried first, and those to avoid are not. A port with a listening socket is held: nobody else can bind it.
 func Bind(r Rule, avoid map[int]bool) (*Socket, error) {
 	if isSocket(r.Want) {
-		r.Host = r.Want
-		f, err := bindPath(r.Want)
+		s, err := bindPath(r.Want)
 		if err != nil {
 			return nil, err
 		}
-		return &Socket{Rule: r, file: f}, nil
+		r.Host = r.Want
+		s.Rule = r
+		return s, nil
 	}
 	want, err := netip.ParseAddrPort(r.Want)
 	if err != nil {
@@ -193,88 +196,55 @@ func tryPort(protocol string, at netip.AddrPort) (*os.File, error) {
 
 // CheckPath reports whether a Unix socket can be bound at path: nothing is there,
 // or a socket on which nobody listens any more.
-func CheckPath(path string) error { return patiently(func() error { return tryPath(path) }) }
+func CheckPath(path string) error {
+	p, err := openPlace(path)
+	if err != nil {
+		return fmt.Errorf("listen on %s: its folder: %w", path, err)
+	}
+	defer p.close()
+	return patiently(p.check)
+}
 
-func tryPath(path string) error {
-	st, err := os.Lstat(path)
+// bindPath listens on a Unix socket. A dead one is replaced.
+func bindPath(path string) (*Socket, error) {
+	p, err := openPlace(path)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: its folder: %w", path, err)
+	}
+	defer p.close()
+	if err := patiently(p.check); err != nil {
+		return nil, err
+	}
+	if err := p.remove(); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	f, err := p.bind()
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	s := &Socket{file: f}
+	if fd, st, err := p.socket(); err == nil {
+		unix.Close(fd)
+		s.inode = st.Ino
+	}
+	return s, nil
+}
+
+// RemovePath removes a Unix socket on which nobody listens any more. Where a link
+// or something else has come on the way, nothing is known of what is behind it, and
+// it stays.
+func RemovePath(path string) error {
+	p, err := openPlace(path)
+	var link *linkError
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		if _, err := os.Stat(filepath.Dir(path)); err != nil {
-			return fmt.Errorf("listen on %s: its folder: %w", path, errors.Unwrap(err))
-		}
+	case errors.As(err, &link) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP):
 		return nil
 	case err != nil:
-		return fmt.Errorf("listen on %s: %w", path, err)
-	case st.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("listen on %s: it exists and is no socket", path)
-	}
-	c, err := net.Dial("unix", path)
-	if err == nil {
-		c.Close()
-	}
-	if !errors.Is(err, unix.ECONNREFUSED) {
-		return &TakenError{End: path}
-	}
-	return nil
-}
-
-// bindPath listens on a Unix socket. A dead one is replaced, with the folder
-// locked, so that of two commands that find it one does.
-func bindPath(path string) (*os.File, error) {
-	unlock, err := lockFolder(filepath.Dir(path))
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", path, err)
-	}
-	defer unlock()
-	if err := CheckPath(path); err != nil {
-		return nil, err
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("listen on %s: remove the dead socket there: %w", path, err)
-	}
-	// The file gets the mode that the socket has: by its path, another file that
-	// somebody put there would get it.
-	var failed error
-	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		return errors.Join(c.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), 0o600) }), failed)
-	}}
-	l, err := config.Listen(context.Background(), "unix", path)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", path, err)
-	}
-	defer l.Close()
-	listener := l.(*net.UnixListener)
-	listener.SetUnlinkOnClose(false)
-	return listener.File()
-}
-
-// RemovePath removes a Unix socket on which nobody listens any more.
-func RemovePath(path string) error {
-	if _, err := os.Lstat(path); err != nil {
-		return nil
-	}
-	unlock, err := lockFolder(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if CheckPath(path) != nil {
-		return nil // somebody else's by now
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the socket %s: %w", path, err)
 	}
-	return nil
-}
-
-func lockFolder(dir string) (unlock func(), err error) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, err
+	defer p.close()
+	if patiently(p.check) != nil {
+		return nil // somebody else's by now
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lock %s: %w", dir, err)
-	}
-	return func() { f.Close() }, nil
+	return p.remove()
 }

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/berth-dev/berth/internal/guest"
 	"github.com/berth-dev/berth/internal/sshdtest"
 )
 
@@ -120,6 +121,9 @@ func TestStreams(t *testing.T) {
 		t.Errorf("in force: %+v, %v", l, err)
 	}
 	f.stop()
+	if err := (&Plan{Rules: f.cfg.Rules}).removePaths(); err != nil {
+		t.Error(err)
+	}
 	if _, err := os.Lstat(hostSocket); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket of the host is left: %v", err)
 	}
@@ -239,7 +243,7 @@ func TestUDPIdle(t *testing.T) {
 	defer server.Close()
 	conn := must(net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}))
 	defer conn.Close()
-	p := newPackets(&link{}, server.LocalAddr().String(), conn)
+	p := newPackets(&link{target: guest.Target{Addr: "127.0.0.1:22"}}, Rule{Guest: fmt.Sprintf(":%d", server.LocalAddr().(*net.UDPAddr).Port)}, conn)
 	p.idle = 50 * time.Millisecond
 	client := must(net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}))
 	defer client.Close()

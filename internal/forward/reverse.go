@@ -33,8 +33,11 @@ func (s *server) reverse(ctx context.Context, client *guest.Client, r Rule, firs
 		if err == nil {
 			stop := context.AfterFunc(ctx, func() { l.Close() })
 			s.serveStreams(ctx, r.Name, l, func(ctx context.Context) (net.Conn, error) {
+				if isSocket(r.Host) {
+					return dialPath(ctx, r.Host)
+				}
 				d := net.Dialer{Timeout: waitForLink}
-				return d.DialContext(ctx, network(r.Host), r.Host)
+				return d.DialContext(ctx, "tcp", r.Host)
 			})
 			stop()
 			return

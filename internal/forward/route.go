@@ -22,7 +22,21 @@ const (
 type route struct {
 	link    *link
 	guest   string
+	own     bool         // see [Rule]
 	swallow atomic.Int64 // until when a direct connection is not tried, Unix seconds
+}
+
+// reach returns where the host itself finds an address of the box; false: it does
+// not. Another address of the box may be one of the host's, or of its network, to
+// the host.
+func (l *link) reach(ip string, own bool) (string, bool) {
+	switch {
+	case ip == "":
+		return l.host(), true
+	case loopback(ip):
+		return "", false
+	}
+	return ip, own || ip == l.host()
 }
 
 // dial connects to the box. It waits for the SSH connection, which vouches that
@@ -39,8 +53,8 @@ func (r *route) dial(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !loopback(ip) && time.Now().Unix() >= r.swallow.Load() {
-		conn, err := r.direct(ctx, ip, p)
+	if at, ok := r.link.reach(ip, r.own); ok && time.Now().Unix() >= r.swallow.Load() {
+		conn, err := direct(ctx, at, p)
 		if err == nil {
 			return conn, nil
 		}
@@ -60,10 +74,7 @@ func (r *route) dial(ctx context.Context) (net.Conn, error) {
 	return conn, err
 }
 
-func (r *route) direct(ctx context.Context, ip, port string) (net.Conn, error) {
-	if ip == "" {
-		ip = r.link.host()
-	}
+func direct(ctx context.Context, ip, port string) (net.Conn, error) {
 	d := net.Dialer{Timeout: directTimeout}
 	return d.DialContext(ctx, "tcp", net.JoinHostPort(ip, port))
 }
@@ -71,5 +82,5 @@ func (r *route) direct(ctx context.Context, ip, port string) (net.Conn, error) {
 // loopback reports whether an address means another machine's own.
 func loopback(ip string) bool {
 	a, err := netip.ParseAddr(ip)
-	return err == nil && a.IsLoopback()
+	return err == nil && a.Unmap().IsLoopback()
 }

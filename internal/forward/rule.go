@@ -18,6 +18,8 @@ type Rule struct {
 	// Guest is in the box. An empty address, ":80", is the box's own and then its
 	// loopback.
 	Guest string `json:"guest"`
+	// Own says that the address of Guest is one of the box's that the host reaches.
+	Own bool `json:"own,omitempty"`
 	// Want is what was asked for on the host; port 0 is any of Range.
 	Want string `json:"want"`
 	// Host is what is used on the host. It is Want unless that has port 0 or has

@@ -91,7 +91,7 @@ func (s *server) listen(sockets []*os.File) (closers []io.Closer, err error) {
 				return closers, fmt.Errorf("use socket of forward %q: %w", r.Name, err)
 			}
 			closers = append(closers, c)
-			go newPackets(s.link, r.Guest, c.(*net.UDPConn)).serve()
+			go newPackets(s.link, r, c.(*net.UDPConn)).serve()
 			continue
 		}
 		l, err := net.FileListener(f)
@@ -99,11 +99,10 @@ func (s *server) listen(sockets []*os.File) (closers []io.Closer, err error) {
 		if err != nil {
 			return closers, fmt.Errorf("use socket of forward %q: %w", r.Name, err)
 		}
-		if u, ok := l.(*net.UnixListener); ok {
-			u.SetUnlinkOnClose(true)
-		}
+		// The file of a Unix socket is left for [Dir.Ended]: closing would remove
+		// whatever is at its path by now.
 		closers = append(closers, l)
-		route := &route{link: s.link, guest: r.Guest}
+		route := &route{link: s.link, guest: r.Guest, own: r.Own}
 		go s.serveStreams(s.ctx, r.Name, l, route.dial)
 	}
 	return closers, nil

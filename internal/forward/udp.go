@@ -24,14 +24,15 @@ const (
 type packets struct {
 	link    *link
 	guest   string // ip:port, ":port" for the box's address
+	own     bool   // see [Rule]
 	conn    *net.UDPConn
 	idle    time.Duration
 	mu      sync.Mutex
 	clients map[netip.AddrPort]*net.UDPConn
 }
 
-func newPackets(l *link, guest string, c *net.UDPConn) *packets {
-	return &packets{link: l, guest: guest, conn: c, idle: udpIdle, clients: map[netip.AddrPort]*net.UDPConn{}}
+func newPackets(l *link, r Rule, c *net.UDPConn) *packets {
+	return &packets{link: l, guest: r.Guest, own: r.Own, conn: c, idle: udpIdle, clients: map[netip.AddrPort]*net.UDPConn{}}
 }
 
 // serve takes packets until the socket is closed.
@@ -68,8 +69,9 @@ func (p *packets) client(from netip.AddrPort) *net.UDPConn {
 		return nil
 	}
 	host, port, _ := net.SplitHostPort(p.guest)
-	if host == "" {
-		host = p.link.host()
+	host, ok := p.link.reach(host, p.own)
+	if !ok {
+		return nil
 	}
 	c, err := (&net.Dialer{}).DialContext(context.Background(), "udp", net.JoinHostPort(host, port))
 	if err != nil {

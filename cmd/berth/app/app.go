@@ -33,7 +33,7 @@ func Main(args []string) int {
 	if len(args) == 3 && args[1] == forward.Command { // what `berth up` starts
 		return forward.Main()
 	}
-	d := &deps{ui: ui.New(os.Stdin, os.Stdout, os.Stderr), args: args}
+	d := &deps{ui: ui.New(os.Stdin, os.Stdout, os.Stderr), args: args, ctx: context.Background()}
 	defer d.close()
 	if words, ok := completing(args); ok {
 		complete(d, words)

@@ -28,7 +28,8 @@ type deps struct {
 	args    []string // the command line
 	log     *slog.Logger
 	vars    map[string]string
-	command string // as typed, for whoever meets our locks
+	command string          // as typed, for whoever meets our locks
+	ctx     context.Context // of the whole command
 
 	files   map[string]*hcl.File // what diagnostics are about
 	mu      sync.Mutex
@@ -37,6 +38,7 @@ type deps struct {
 
 // before reads the flags that all commands have.
 func (d *deps) before(c *cli.Context) error {
+	d.ctx = c.Context
 	w := io.Discard
 	if c.Bool("debug") {
 		w = d.ui.Err
@@ -83,9 +85,10 @@ func (d *deps) engine(lenient bool) (*engine.Engine, error) {
 		}
 		d.ui.Warn(err.Error())
 	}
-	file, diags := config.Load(path, config.Options{
-		Vars: d.vars, Getenv: os.LookupEnv, Home: engine.UserHome(), User: userFile(), Version: Version,
-	})
+	file, diags, err := d.load(d.ctx, path)
+	if err != nil {
+		return nil, err
+	}
 	d.files = file.Files
 	if diags.HasErrors() {
 		if !lenient {

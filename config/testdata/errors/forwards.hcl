@@ -66,6 +66,33 @@ box "web" {
     reverse = true
   }
 }
+box "addresses" {
+  network "lan" { ip = "10.60.0.10/24" }
+  network "any" {}
+  forward "nobody" {
+    guest    = 80
+    guest_ip = "0.0.0.0" # ERROR: Invalid value
+  }
+  forward "nobody-six" {
+    guest    = 80
+    guest_ip = "::" # ERROR: Invalid value
+  }
+  forward "udp-nobody" {
+    guest    = 53
+    guest_ip = "::ffff:0.0.0.0" # ERROR: Invalid value
+    protocol = "udp"
+  }
+  forward "udp-loopback" {
+    guest    = 53
+    guest_ip = "127.0.0.53" # ERROR: Invalid value
+    protocol = "udp"
+  }
+  forward "udp-foreign" {
+    guest    = 53
+    guest_ip = "10.60.0.11" # ERROR: Invalid value
+    protocol = "udp"
+  }
+}
 box "db" {
   forward "http" {
     guest = 80

@@ -52,6 +52,28 @@ box "web" {
     reverse = true
   }
 }
+box "addresses" {
+  network "lan" { ip = "10.60.0.10/24" }
+  forward "loopback" {
+    guest    = 80
+    guest_ip = "127.0.0.1"
+  }
+  forward "elsewhere" {
+    guest    = 80
+    guest_ip = "10.60.0.11"
+  }
+  forward "udp" {
+    guest    = 53
+    guest_ip = "10.60.0.10"
+    protocol = "udp"
+  }
+  forward "all" {
+    guest    = 5000
+    guest_ip = "0.0.0.0"
+    host     = 5000
+    reverse  = true
+  }
+}
 box "db" {
   forward "license" {
     guest   = 5053
