@@ -85,7 +85,7 @@ func (d boxDisk) readlink(name string) (target string, err error) {
 func (d boxDisk) names(dir string) []string {
 	there := map[string]bool{} // false: a whiteout
 	d.each(func(root *os.Root) bool {
-		entries, _ := fs.ReadDir(root.FS(), dir) // none: not there
+		entries, _ := readDirIn(root, dir) // none: not there
 		for _, e := range entries {
 			if _, known := there[e.Name()]; !known {
 				there[e.Name()] = !isWhiteout(e.Type())
@@ -102,16 +102,12 @@ func (d boxDisk) names(dir string) []string {
 func isWhiteout(mode fs.FileMode) bool { return mode&fs.ModeCharDevice != 0 }
 
 // textIn returns a file of a layer, and whether the layer has anything by that
-// name. What is no regular file, such as a whiteout, is empty: a FIFO would keep
-// the reader waiting for ever.
+// name. What is no regular file, such as a whiteout, is empty.
 func textIn(root *os.Root, name string) (text string, there bool) {
 	if _, err := root.Lstat(name); err != nil {
 		return "", false
 	}
-	if st, err := root.Stat(name); err != nil || !st.Mode().IsRegular() || st.Size() > maxSeedText {
-		return "", true
-	}
-	b, _ := root.ReadFile(name)
+	b, _ := readFileIn(root, name, maxSeedText)
 	return string(b), true
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 
@@ -71,7 +70,7 @@ func emptyTmp(root *os.Root) error {
 	if err != nil || !st.IsDir() { // a link is the user's own arrangement
 		return nil
 	}
-	entries, err := fs.ReadDir(root.FS(), "tmp")
+	entries, err := readDirIn(root, "tmp")
 	for _, e := range entries {
 		err = errors.Join(err, root.RemoveAll("tmp/"+e.Name()))
 	}
@@ -142,7 +141,7 @@ func (p *lxcProvider) checkUser(img image, user string) error {
 		return fmt.Errorf("open image %s: %w", img.Name, err)
 	}
 	defer root.Close()
-	b, err := fs.ReadFile(root.FS(), "etc/passwd")
+	b, err := readFileIn(root, "etc/passwd", maxSeedText)
 	if err != nil {
 		return fmt.Errorf("read the users of image %s: %w", img.Name, err)
 	}

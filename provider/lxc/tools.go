@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/berth-dev/berth/provider/lxc/cgroup"
 )
 
 // tools hides the lxc-* programs, so that unit tests need none.
@@ -92,9 +94,24 @@ func (t lxcTools) info(ctx context.Context, id string) (string, int, error) {
 	}
 	var out bytes.Buffer
 	if err := t.run(ctx, &out, "lxc-info", "-n", id, "-P", t.store.boxes(), "-s", "-p"); err != nil {
+		if t.unreadable(ctx, id, err) {
+			return "STOPPED", 0, nil
+		}
 		return "", 0, err
 	}
 	return parseInfo(out.String())
+}
+
+// unreadable reports whether lxc-info failed because of a configuration that LXC
+// does not take, such as one with a wrong value of the Envfile's: nothing runs with
+// it, and the next start writes another.
+func (t lxcTools) unreadable(ctx context.Context, id string, err error) bool {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || !exit.Exited() || ctx.Err() != nil {
+		return false
+	}
+	dirs, err := t.store.cgroups(id, cgroup.Payload(id), cgroup.Monitor(id))
+	return err == nil && len(dirs) == 0
 }
 
 // parseInfo reads what lxc-info -s -p prints: "State: RUNNING" and "PID: 42".
