@@ -39,6 +39,7 @@ func (p *lxcProvider) settle(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
+		thawAll(dirs) // else nothing ends them
 		if clearCgroups(dirs, p.killer(time.Since(begin))) {
 			return removeLinks(id)
 		}
