@@ -17,10 +17,11 @@ const maxSeedText = 4 << 20
 type boxDisk struct {
 	upper  *os.Root
 	layers []string // folders, the topmost first
+	attrs  string   // begins the names of overlayfs's attributes
 }
 
 func (p *lxcProvider) boxDisk(upper *os.Root, r record) boxDisk {
-	d := boxDisk{upper: upper}
+	d := boxDisk{upper: upper, attrs: p.overlayAttrs()}
 	for _, layer := range r.Layers {
 		d.layers = append(d.layers, p.store.layer(layer))
 	}
@@ -111,6 +112,9 @@ func textIn(root *os.Root, name string) (text string, there bool) {
 	return string(b), true
 }
 
+// tmpName is what is made under this name and then gets its own.
+const tmpName = ".berth.new"
+
 // writeIn replaces a file beneath root at once or not at all, whatever is there: a
 // link is never followed, and missing folders are made.
 func writeIn(root *os.Root, name, text string, mode fs.FileMode) error {
@@ -118,7 +122,7 @@ func writeIn(root *os.Root, name, text string, mode fs.FileMode) error {
 	if err := root.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	tmp := dir + "/.berth.new"
+	tmp := dir + "/" + tmpName
 	if err := root.RemoveAll(tmp); err != nil { // of a process that was killed
 		return err
 	}

@@ -14,12 +14,16 @@ import (
 
 // readDirIn returns what is in a folder beneath root.
 func readDirIn(root *os.Root, dir string) ([]fs.DirEntry, error) {
-	f, err := root.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+	f, err := openDirIn(root, dir)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	return f.ReadDir(-1)
+}
+
+func openDirIn(root *os.Root, dir string) (*os.File, error) {
+	return root.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 }
 
 // readFileIn returns a regular file beneath root that has at most so many bytes.

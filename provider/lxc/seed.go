@@ -24,6 +24,9 @@ func (p *lxcProvider) seed(upper string, r record, spec provider.Spec, first boo
 	disk := p.boxDisk(root, r)
 	var files []imageFile
 	if first {
+		if err := disk.copyTop(); err != nil {
+			return fmt.Errorf("make the root folder of box %s: %w", r.ID, err)
+		}
 		id := sha256.Sum256([]byte("machine-id " + r.ID))
 		files = []imageFile{
 			{"etc/machine-id", 0o444, hex.EncodeToString(id[:16]) + "\n"}, // machine-id(5)
@@ -54,7 +57,7 @@ func (p *lxcProvider) seed(upper string, r record, spec provider.Spec, first boo
 	files = append(files, imageFile{"etc/hostname", 0o644, spec.Hostname + "\n"})
 	files = append(files, p.mode.files()...)
 	for _, f := range files {
-		if err := writeIn(root, f.path, f.text, f.mode); err != nil {
+		if err := disk.write(f.path, f.text, f.mode); err != nil {
 			return fmt.Errorf("write %s of box %s: %w", f.path, r.ID, err)
 		}
 	}
