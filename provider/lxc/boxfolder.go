@@ -52,38 +52,58 @@ func (d boxDisk) walk(dir string, missing bool) (string, error) {
 	}
 	roots, done := d.roots()
 	defer done()
-	way := []place{{".", roots}}
-	links := 0
-	for todo := strings.Split(dir, "/"); len(todo) > 0; {
-		at, name := way[len(way)-1], todo[0]
-		todo = todo[1:]
-		switch name {
-		case "", ".":
-			continue
-		case "..":
-			way = way[:max(1, len(way)-1)]
-			continue
-		}
-		next, link, err := d.step(at, name)
-		if err == nil && link == "" && missing && (len(next.in) == 0 || next.in[0] != d.upper) {
-			next.in, err = d.make(at, next)
-		}
-		if err != nil {
+	w := walk{disk: d, missing: missing, way: []place{{".", roots}}, todo: strings.Split(dir, "/")}
+	for len(w.todo) > 0 {
+		if err := w.next(); err != nil {
 			return "", err
 		}
-		if link == "" {
-			way = append(way, next)
-			continue
-		}
-		if links++; links > maxLinks {
-			return "", &fs.PathError{Op: "open", Path: dir, Err: unix.ELOOP}
-		}
-		if path.IsAbs(link) {
-			way = way[:1]
-		}
-		todo = append(strings.Split(link, "/"), todo...)
 	}
-	return way[len(way)-1].name, nil
+	return w.here().name, nil
+}
+
+// walk is on its way to a folder.
+type walk struct {
+	disk    boxDisk
+	missing bool // what is missing is made
+	way     []place
+	todo    []string
+	links   int // so far
+}
+
+func (w *walk) here() place { return w.way[len(w.way)-1] }
+
+// next takes the first of the names that are left.
+func (w *walk) next() error {
+	name := w.todo[0]
+	w.todo = w.todo[1:]
+	switch name {
+	case "", ".":
+		return nil
+	case "..":
+		w.way = w.way[:max(1, len(w.way)-1)]
+		return nil
+	}
+	to, link, err := w.disk.step(w.here(), name)
+	if err == nil && link != "" {
+		return w.follow(to.name, link)
+	}
+	if err == nil && w.missing && (len(to.in) == 0 || to.in[0] != w.disk.upper) {
+		to.in, err = w.disk.make(w.here(), to)
+	}
+	w.way = append(w.way, to)
+	return err
+}
+
+// follow goes on where a link leads, which is the box's: its top is the upper folder.
+func (w *walk) follow(name, link string) error {
+	if w.links++; w.links > maxLinks {
+		return &fs.PathError{Op: "follow", Path: name, Err: unix.ELOOP}
+	}
+	if path.IsAbs(link) {
+		w.way = w.way[:1]
+	}
+	w.todo = append(strings.Split(link, "/"), w.todo...)
+	return nil
 }
 
 // plain reports whether the upper folder has a folder and those above: the rule, but

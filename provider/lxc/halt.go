@@ -57,3 +57,15 @@ func thawAll(dirs []string) {
 		cgroup.Thaw(d)
 	}
 }
+
+// patience is how long a monitor is given to end by itself.
+const patience = 100 * time.Millisecond
+
+// killer returns what ends the processes of a stopped box once they have had the
+// time to end by themselves; nil until then.
+func (p *lxcProvider) killer(waited time.Duration) func(pid int) {
+	if waited <= patience {
+		return nil
+	}
+	return p.mode.kill
+}

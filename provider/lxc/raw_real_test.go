@@ -2,6 +2,7 @@ package lxc
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,8 @@ func TestRealRawWrong(t *testing.T) {
 	p.Raw = map[string]string{"lxc.prlimit.nofile": "lots"}
 	err := p.Start(t.Context(), spec, nil)
 	t.Log(err)
-	if err == nil || !strings.Contains(err.Error(), "lxc.prlimit.nofile") || strings.Contains(err.Error(), "lxc-info") {
+	var arg *provider.ArgError
+	if !errors.As(err, &arg) || arg.Arg != "raw.lxc.prlimit.nofile" || !strings.Contains(err.Error(), `"lots"`) || strings.Contains(err.Error(), "lxc-info") {
 		t.Errorf("the start with a wrong value: %v", err)
 	}
 	if b, err := p.Inspect(t.Context(), spec.ID); err != nil || b.State != provider.Stopped {

@@ -60,8 +60,8 @@ func (t lxcTools) start(ctx context.Context, id, log, pidFile string) error {
 }
 
 // stopPatience bounds the wait of lxc-stop for a container that it has killed, which
-// waits for ever by itself.
-const stopPatience = 5 * time.Second
+// waits for ever by itself. (A variable for the tests.)
+var stopPatience = 15 * time.Second
 
 func (t lxcTools) stop(ctx context.Context, id string, grace time.Duration) error {
 	args := []string{"lxc-stop", "-n", id, "-P", t.store.boxes()}

@@ -15,6 +15,8 @@ func TestStopGivesUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir)
+	defer func(before time.Duration) { stopPatience = before }(stopPatience)
+	stopPatience = 200 * time.Millisecond
 	tools := lxcTools{store: store{root: t.TempDir()}}
 	if err := tools.stop(t.Context(), "b1", 0); err != nil {
 		t.Errorf("got %v", err)
