@@ -167,6 +167,9 @@ func (e *Engine) planFacts(t *target, now provider.Box) []Change {
 		changes = append(changes, c)
 	}
 	if len(live) > 0 {
+		if !slices.Contains(live, diskFact) { // a provider may have rounded it
+			wanted.Disk = now.Limits.Disk
+		}
 		changes = append(changes, Change{Kind: "limits", What: "limits", Why: limitsText(now.Limits, liveLimits(now.Limits, wanted))})
 	}
 	return changes

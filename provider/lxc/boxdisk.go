@@ -17,10 +17,11 @@ const maxSeedText = 4 << 20
 type boxDisk struct {
 	upper  *os.Root
 	layers []string // folders, the topmost first
+	attrs  string   // begins the names of overlayfs's attributes
 }
 
 func (p *lxcProvider) boxDisk(upper *os.Root, r record) boxDisk {
-	d := boxDisk{upper: upper}
+	d := boxDisk{upper: upper, attrs: p.overlayAttrs()}
 	for _, layer := range r.Layers {
 		d.layers = append(d.layers, p.store.layer(layer))
 	}
@@ -85,7 +86,7 @@ func (d boxDisk) readlink(name string) (target string, err error) {
 func (d boxDisk) names(dir string) []string {
 	there := map[string]bool{} // false: a whiteout
 	d.each(func(root *os.Root) bool {
-		entries, _ := fs.ReadDir(root.FS(), dir) // none: not there
+		entries, _ := readDirIn(root, dir) // none: not there
 		for _, e := range entries {
 			if _, known := there[e.Name()]; !known {
 				there[e.Name()] = !isWhiteout(e.Type())
@@ -102,18 +103,17 @@ func (d boxDisk) names(dir string) []string {
 func isWhiteout(mode fs.FileMode) bool { return mode&fs.ModeCharDevice != 0 }
 
 // textIn returns a file of a layer, and whether the layer has anything by that
-// name. What is no regular file, such as a whiteout, is empty: a FIFO would keep
-// the reader waiting for ever.
+// name. What is no regular file, such as a whiteout, is empty.
 func textIn(root *os.Root, name string) (text string, there bool) {
 	if _, err := root.Lstat(name); err != nil {
 		return "", false
 	}
-	if st, err := root.Stat(name); err != nil || !st.Mode().IsRegular() || st.Size() > maxSeedText {
-		return "", true
-	}
-	b, _ := root.ReadFile(name)
+	b, _ := readFileIn(root, name, maxSeedText)
 	return string(b), true
 }
+
+// tmpName is what is made under this name and then gets its own.
+const tmpName = ".berth.new"
 
 // writeIn replaces a file beneath root at once or not at all, whatever is there: a
 // link is never followed, and missing folders are made.
@@ -122,7 +122,7 @@ func writeIn(root *os.Root, name, text string, mode fs.FileMode) error {
 	if err := root.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	tmp := dir + "/.berth.new"
+	tmp := dir + "/" + tmpName
 	if err := root.RemoveAll(tmp); err != nil { // of a process that was killed
 		return err
 	}

@@ -109,7 +109,7 @@ func (s store) pruneCache(projectID string, now time.Time) error {
 		return err
 	}
 	defer root.Close()
-	entries, err := fs.ReadDir(root.FS(), ".")
+	entries, err := readDirIn(root, ".")
 	for _, e := range entries {
 		st, statErr := root.Lstat(e.Name())
 		if statErr != nil {

@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 )
@@ -45,10 +44,14 @@ func seedCertificates(disk boxDisk, bundle []byte) error {
 	want := certificatesIn(bundle)
 	names := slices.Sorted(maps.Keys(want))
 	stale := false
-	for _, file := range disk.names(certificatesDir) {
+	dir, err := disk.walk(certificatesDir, false)
+	if err != nil {
+		return err
+	}
+	for _, file := range disk.names(dir) {
 		if name, _ := strings.CutSuffix(file, ".crt"); want[name] == nil {
 			stale = true
-			if err := disk.upper.RemoveAll(certificatesDir + "/" + file); err != nil {
+			if err := disk.upper.RemoveAll(dir + "/" + file); err != nil {
 				return err
 			}
 		}
@@ -59,8 +62,8 @@ func seedCertificates(disk boxDisk, bundle []byte) error {
 	}
 	var untrusted []string
 	for _, name := range names {
-		if file := certificatesDir + "/" + name + ".crt"; !disk.has(file) {
-			if err := writeIn(disk.upper, file, pemText(want[name]), 0o644); err != nil {
+		if file := dir + "/" + name + ".crt"; !disk.has(file) {
+			if err := disk.write(file, pemText(want[name]), 0o644); err != nil {
 				return err
 			}
 		}
@@ -74,7 +77,7 @@ func seedCertificates(disk boxDisk, bundle []byte) error {
 	case !stale && disk.plainTrust():
 		return disk.trust(untrusted, want)
 	}
-	return askForTrust(disk.upper)
+	return disk.askForTrust()
 }
 
 // certificatesIn returns the certificates in a PEM bundle by the names of their files.
@@ -90,14 +93,14 @@ func certificatesIn(bundle []byte) map[string]*x509.Certificate {
 }
 
 // askForTrust has the box's next boot run update-ca-certificates.
-func askForTrust(upper *os.Root) error {
+func (d boxDisk) askForTrust() error {
 	const unit = "etc/systemd/system/berth-certificates.service"
 	for _, f := range []imageFile{{unit, 0o644, certificatesUnit}, {certificatesMark, 0o644, ""}} {
-		if err := writeIn(upper, f.path, f.text, f.mode); err != nil {
+		if err := d.write(f.path, f.text, f.mode); err != nil {
 			return err
 		}
 	}
-	return linkIn(upper, "etc/systemd/system/sysinit.target.wants/berth-certificates.service", "/"+unit)
+	return d.link("etc/systemd/system/sysinit.target.wants/berth-certificates.service", "/"+unit)
 }
 
 func pemText(c *x509.Certificate) string {
@@ -128,7 +131,7 @@ func (d boxDisk) plainTrust() bool {
 func (d boxDisk) trust(names []string, certs map[string]*x509.Certificate) error {
 	bundle := d.text(trustBundle)
 	if bundle == "" {
-		return askForTrust(d.upper)
+		return d.askForTrust()
 	}
 	if !strings.HasSuffix(bundle, "\n") {
 		bundle += "\n"
@@ -138,7 +141,7 @@ func (d boxDisk) trust(names []string, certs map[string]*x509.Certificate) error
 			bundle += text
 		}
 	}
-	if err := writeIn(d.upper, trustBundle, bundle, 0o644); err != nil {
+	if err := d.write(trustBundle, bundle, 0o644); err != nil {
 		return err
 	}
 	for _, name := range names {
@@ -149,7 +152,7 @@ func (d boxDisk) trust(names []string, certs map[string]*x509.Certificate) error
 		if err := d.linkHash(hash, name+".pem"); err != nil {
 			return err
 		}
-		if err := linkIn(d.upper, trustLink(name), "/"+certificatesDir+"/"+name+".crt"); err != nil {
+		if err := d.link(trustLink(name), "/"+certificatesDir+"/"+name+".crt"); err != nil {
 			return err
 		}
 	}
@@ -163,11 +166,11 @@ func (d boxDisk) linkHash(hash, target string) error {
 	for n := range 100 {
 		name := fmt.Sprintf("%s/%s.%d", trustDir, hash, n)
 		if !d.has(name) {
-			return linkIn(d.upper, name, target)
+			return d.link(name, target)
 		}
 		if to, _ := d.readlink(name); to == target {
 			return nil
 		}
 	}
-	return askForTrust(d.upper)
+	return d.askForTrust()
 }

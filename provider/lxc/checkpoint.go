@@ -121,11 +121,13 @@ func (p *lxcProvider) lookTwice(ctx context.Context, w *layer.Writer, r record, 
 	upper := disk.upper()
 	begin := time.Now()
 	w.Cutoff = layer.CutoffAt(begin)
-	if pid == 0 {
-		return w.Look(ctx, upper, l.fd(), nil, true)
-	}
+	// Also of a box that is suspended: what it has mapped is to be clean, so that
+	// its next write is seen by the look after this (layer.CutoffAt).
 	if err := syncTree(upper); err != nil {
 		return nil, err
+	}
+	if pid == 0 {
+		return w.Look(ctx, upper, l.fd(), nil, true)
 	}
 	before, err := w.Look(ctx, upper, l.fd(), nil, false)
 	if err != nil {

@@ -139,7 +139,7 @@ func (p *lxcProvider) makeDiskIn(ctx context.Context, dir string, r record, spec
 		return err
 	}
 	defer o.close()
-	return p.seed(o.upper(), r, spec, true)
+	return o.full(p.seed(o.upper(), r, spec, true))
 }
 
 // Ranges of host ids that are for containers by the common convention

@@ -16,8 +16,22 @@ import (
 // diskArg is where the Envfile has the limit.
 const diskArg = "box.resources.disk"
 
+// ext4 divides a disk into groups of 128 MiB, and neither mkfs.ext4 nor growing
+// makes a last one that would hold little more than what describes it: up to 9 MiB,
+// as it happens. Without leastGroup such a disk would never have the size that it
+// is to have, and be moved to another at every start.
+const (
+	diskGroup  = 128 << 20
+	leastGroup = 16 << 20
+)
+
 // diskSize is the size of a disk that is limited to so many bytes; 0 is no limit.
-func diskSize(limit int64) int64 { return limit / loopBlock * loopBlock }
+func diskSize(limit int64) int64 {
+	if rest := limit % diskGroup; limit > diskGroup && rest < leastGroup {
+		limit -= rest
+	}
+	return limit / loopBlock * loopBlock
+}
 
 // wantedDisk returns the size that the box's disk is to have on this host, 0 for
 // no limit. A limit that cannot be kept is an error, or a warning if the box may
@@ -69,7 +83,7 @@ func (p *lxcProvider) fitDisk(ctx context.Context, r *record, spec provider.Spec
 	switch {
 	case err != nil:
 		return err
-	case have == want:
+	case diskSize(have) == want: // it can be a little larger, of an older Berth
 		return nil
 	case have > 0 && want > have:
 		if err := growOwn(dir, want); !errors.Is(err, unix.EPERM) {
@@ -170,7 +184,7 @@ func (p *lxcProvider) resizeDisk(id string, r provider.Resources, apply bool) er
 	switch {
 	case err != nil:
 		return err
-	case want == have, have == 0 && r.DiskOptional:
+	case want == diskSize(have), have == 0 && r.DiskOptional:
 		return nil
 	case have == 0 || want < have:
 		return &provider.ArgError{Arg: diskArg, Err: errors.New("while the box runs, a limit of its disk can only become larger: berth reload applies it")}

@@ -41,6 +41,9 @@ const lxcError = `(?m)^lxc-start \S+ \S+ ERROR +(.*)$`
 // cgroupError is LXC not able to set a limit.
 const cgroupError = `[Ff]ailed to set "?([a-z0-9_.]+)"? to "?([^"\n]*)"?`
 
+// configError is LXC not able to read a line of the box's configuration.
+const configError = `(?m)ERROR .* at line "(lxc\.[a-z0-9_.]+) = (.*)"$`
+
 // limitArgs names the argument that sets each cgroup file.
 var limitArgs = map[string]string{
 	"cpu.max": "cpus", "cpu.cfs_quota_us": "cpus", "cpu.cfs_period_us": "cpus",
@@ -67,6 +70,10 @@ func explainStart(err error, s store, id string) error {
 			return &provider.ArgError{Arg: "box.resources." + arg,
 				Err: fmt.Errorf("the kernel refuses %s = %s on this host", m[1], m[2])}
 		}
+	}
+	// Of what an Envfile can give. Its other values are Berth's, and good.
+	if m := regexp.MustCompile(configError).FindStringSubmatch(log); m != nil && checkRaw(m[1], m[2]) == nil {
+		return &provider.ArgError{Arg: "raw." + m[1], Err: fmt.Errorf("LXC does not take the value %q", m[2])}
 	}
 	first := ""
 	if m := lxcError.FindStringSubmatch(log); m != nil {

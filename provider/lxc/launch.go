@@ -200,6 +200,9 @@ func (d disk) mountOverlay(lower string) error {
 		data += ",userxattr" // others are the host's root's to write
 	}
 	err := asHostID(d.idBase, func() error { return unix.Mount("overlay", stageRootfs, "overlay", 0, data) })
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return errDiskFull(fmt.Errorf("mount the overlay of the box: %w", err))
+	}
 	if err != nil {
 		return fmt.Errorf("mount overlay (%s) on %s: %w", data, stageRootfs, err)
 	}

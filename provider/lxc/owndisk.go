@@ -81,6 +81,7 @@ func makeOwn(ctx context.Context, dir string, size int64) (own, error) {
 			return own{}, err
 		}
 	}
+	o.fillReserve()
 	return o, nil
 }
 
@@ -101,8 +102,20 @@ func makeImage(ctx context.Context, path string, size int64) error {
 	}
 	// Nothing is cleared: what a new file does not hold reads as zeros.
 	return runTool(exec.CommandContext(ctx, program, "-q", "-F", "-b", strconv.Itoa(loopBlock), "-I", "256",
+		"-i", strconv.Itoa(bytesPerFile(size)),
 		"-m", strconv.FormatFloat(100*hostReserve/float64(size), 'f', 6, 64), "-e", "remount-ro",
 		"-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", path))
+}
+
+// bytesPerFile says how many bytes of a disk there are for each file that it can
+// have. What describes a file takes 256 bytes of the limit, whether or not there is
+// one; mkfs.ext4 by itself takes twice as many bytes a file for large disks, of which
+// a disk with sources and their packages runs out before it is half full.
+func bytesPerFile(size int64) int {
+	if size < 512<<20 {
+		return 4096
+	}
+	return 8192
 }
 
 // mkfsProgram returns where mkfs.ext4 is; su leaves the folders for root's programs

@@ -28,6 +28,9 @@ const buildEpoch = "1735689600" // 2025-01-01
 // apt's lists are still there. It does not stay in the image.
 const packagesFile = "var/cache/berth-packages"
 
+// maxPackages bounds it; a desktop's packages have a few MiB.
+const maxPackages = 256 << 20
+
 // packagesHook asks apt for exactly the installed versions. The words are fixed:
 // no data gets into it.
 const packagesHook = `chroot "$1" sh -c 'apt-cache show $(dpkg-query -W -f "\${Package}:\${Architecture}=\${Version} ")' >"$1/` + packagesFile + `"`
@@ -39,7 +42,7 @@ func takePackages(dir string) ([]provider.Package, error) {
 		return nil, err
 	}
 	defer root.Close()
-	text, err := root.ReadFile(packagesFile)
+	text, err := readFileIn(root, packagesFile, maxPackages)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -90,7 +93,7 @@ const signedBy = `(?m)^(deb) \[signed-by=[^\]]*\] `
 // sameSources makes sources.list the same whatever the host's apt knows.
 func sameSources(root *os.Root) error {
 	const name = "etc/apt/sources.list"
-	text, err := root.ReadFile(name)
+	text, err := readFileIn(root, name, maxSeedText)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

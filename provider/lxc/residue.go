@@ -23,9 +23,6 @@ import (
 // settleTimeout bounds the wait for the kernel to let go of a stopped box.
 const settleTimeout = 10 * time.Second
 
-// patience is how long a monitor is given to end by itself.
-const patience = 100 * time.Millisecond
-
 // settle makes sure that a stopped box has no process, cgroup or link left. The
 // monitor removes most itself, a moment after it says STOPPED; one that was
 // killed leaves all behind.
@@ -39,6 +36,7 @@ func (p *lxcProvider) settle(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
+		thawAll(dirs) // else nothing ends them
 		if clearCgroups(dirs, p.killer(time.Since(begin))) {
 			return removeLinks(id)
 		}
@@ -48,15 +46,6 @@ func (p *lxcProvider) settle(ctx context.Context, id string) error {
 		case <-tick.C:
 		}
 	}
-}
-
-// killer returns what ends the processes of a stopped box once they have had the
-// time to end by themselves; nil until then.
-func (p *lxcProvider) killer(waited time.Duration) func(pid int) {
-	if waited <= patience {
-		return nil
-	}
-	return p.mode.kill
 }
 
 // cgroups returns those of a box's cgroups that are there, of the names given. It

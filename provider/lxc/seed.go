@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 
@@ -25,6 +24,9 @@ func (p *lxcProvider) seed(upper string, r record, spec provider.Spec, first boo
 	disk := p.boxDisk(root, r)
 	var files []imageFile
 	if first {
+		if err := disk.copyTop(); err != nil {
+			return fmt.Errorf("make the root folder of box %s: %w", r.ID, err)
+		}
 		id := sha256.Sum256([]byte("machine-id " + r.ID))
 		files = []imageFile{
 			{"etc/machine-id", 0o444, hex.EncodeToString(id[:16]) + "\n"}, // machine-id(5)
@@ -55,7 +57,7 @@ func (p *lxcProvider) seed(upper string, r record, spec provider.Spec, first boo
 	files = append(files, imageFile{"etc/hostname", 0o644, spec.Hostname + "\n"})
 	files = append(files, p.mode.files()...)
 	for _, f := range files {
-		if err := writeIn(root, f.path, f.text, f.mode); err != nil {
+		if err := disk.write(f.path, f.text, f.mode); err != nil {
 			return fmt.Errorf("write %s of box %s: %w", f.path, r.ID, err)
 		}
 	}
@@ -71,7 +73,7 @@ func emptyTmp(root *os.Root) error {
 	if err != nil || !st.IsDir() { // a link is the user's own arrangement
 		return nil
 	}
-	entries, err := fs.ReadDir(root.FS(), "tmp")
+	entries, err := readDirIn(root, "tmp")
 	for _, e := range entries {
 		err = errors.Join(err, root.RemoveAll("tmp/"+e.Name()))
 	}
@@ -142,7 +144,7 @@ func (p *lxcProvider) checkUser(img image, user string) error {
 		return fmt.Errorf("open image %s: %w", img.Name, err)
 	}
 	defer root.Close()
-	b, err := fs.ReadFile(root.FS(), "etc/passwd")
+	b, err := readFileIn(root, "etc/passwd", maxSeedText)
 	if err != nil {
 		return fmt.Errorf("read the users of image %s: %w", img.Name, err)
 	}

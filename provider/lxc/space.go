@@ -92,7 +92,7 @@ func newest(dir string) time.Time {
 	}
 	defer root.Close()
 	var last time.Time
-	entries, _ := fs.ReadDir(root.FS(), ".") // of what cannot be read the rest counts
+	entries, _ := readDirIn(root, ".") // of what cannot be read the rest counts
 	for _, name := range append([]string{"."}, namesOf(entries)...) {
 		if st, err := root.Lstat(name); err == nil && st.ModTime().After(last) {
 			last = st.ModTime()

@@ -62,6 +62,9 @@ func (p *lxcProvider) start(ctx context.Context, r record, spec provider.Spec, r
 		return err
 	}
 	defer own.close()
+	if err := own.freeReserve(); err != nil {
+		return fmt.Errorf("make room on the disk of box %s: %w", r.ID, err)
+	}
 	limits, err := p.configure(r, own, n.network, spec)
 	if err != nil {
 		return err
@@ -69,6 +72,7 @@ func (p *lxcProvider) start(ctx context.Context, r record, spec provider.Spec, r
 	if err := p.launch(ctx, r, n.network, spec); err != nil {
 		return err
 	}
+	own.fillReserve()
 	if err := p.verify(ctx, r, n.network, limits, report); err != nil {
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
@@ -84,7 +88,7 @@ func (p *lxcProvider) configure(r record, own own, n network, spec provider.Spec
 		return nil, err
 	}
 	if err := p.seed(own.upper(), r, spec, false); err != nil {
-		return nil, err
+		return nil, own.full(err)
 	}
 	text, err := boxConfig{
 		record: r, net: n, hostname: spec.Hostname, limits: limits,

@@ -22,14 +22,7 @@ func (p *lxcProvider) Stop(ctx context.Context, id string, grace time.Duration, 
 		return err
 	}
 	if state != "STOPPED" {
-		err := p.thaw(ctx, id, state)
-		if grace > 0 && pid != 0 && err == nil {
-			awaitHandler(ctx, pid)
-		}
-		if err == nil {
-			err = p.tools.stop(ctx, id, grace)
-		}
-		if err != nil {
+		if err := p.halt(ctx, id, state, pid, grace); err != nil {
 			return fmt.Errorf("stop box %s: %w", id, err)
 		}
 	}
@@ -54,7 +47,7 @@ func (p *lxcProvider) Destroy(ctx context.Context, id string, report provider.Re
 	}
 	// A record that cannot be read must not keep its box from being removed.
 	if state, _, err := p.tools.info(ctx, id); err == nil && state != "STOPPED" {
-		if err := errors.Join(p.thaw(ctx, id, state), p.tools.stop(ctx, id, 0)); err != nil {
+		if err := p.halt(ctx, id, state, 0, 0); err != nil {
 			return fmt.Errorf("destroy box %s: %w", id, err)
 		}
 	}

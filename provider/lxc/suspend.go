@@ -39,12 +39,3 @@ func (p *lxcProvider) freezer(ctx context.Context, id, verb string, from provide
 	}
 	return nil
 }
-
-// thaw lets a frozen box act on signals: a frozen process ends only when it runs
-// again.
-func (p *lxcProvider) thaw(ctx context.Context, id, state string) error {
-	if states[state] != provider.Frozen {
-		return nil
-	}
-	return p.tools.unfreeze(ctx, id)
-}

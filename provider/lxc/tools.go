@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/berth-dev/berth/provider/lxc/cgroup"
 )
 
 // tools hides the lxc-* programs, so that unit tests need none.
@@ -22,7 +24,8 @@ type tools interface {
 	// first process runs. It must be called on the thread whose mount
 	// namespace the container shall get.
 	start(ctx context.Context, id, log, pidFile string) error
-	// stop asks the container to halt and kills it after grace; 0 kills at once.
+	// stop asks the container to halt and kills it after grace; 0 kills at once. It
+	// gives up stopPatience after that: what does not end then is not LXC's to end.
 	stop(ctx context.Context, id string, grace time.Duration) error
 	// freeze and unfreeze suspend the container in memory and let it go on.
 	freeze(ctx context.Context, id string) error
@@ -56,6 +59,10 @@ func (t lxcTools) start(ctx context.Context, id, log, pidFile string) error {
 	return runTool(cmd)
 }
 
+// stopPatience bounds the wait of lxc-stop for a container that it has killed, which
+// waits for ever by itself. (A variable for the tests.)
+var stopPatience = 15 * time.Second
+
 func (t lxcTools) stop(ctx context.Context, id string, grace time.Duration) error {
 	args := []string{"lxc-stop", "-n", id, "-P", t.store.boxes()}
 	if grace <= 0 {
@@ -64,7 +71,12 @@ func (t lxcTools) stop(ctx context.Context, id string, grace time.Duration) erro
 		// lxc-stop knows whole seconds, and takes 0 for no limit.
 		args = append(args, "-t", strconv.Itoa(int((grace+time.Second-1)/time.Second)))
 	}
-	err := t.run(ctx, nil, args...)
+	bounded, cancel := context.WithTimeout(ctx, grace+stopPatience)
+	defer cancel()
+	err := t.run(bounded, nil, args...)
+	if bounded.Err() != nil && ctx.Err() == nil {
+		return nil
+	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() == 2 {
 		return nil // lxc-stop(1): it was not running
@@ -92,9 +104,24 @@ func (t lxcTools) info(ctx context.Context, id string) (string, int, error) {
 	}
 	var out bytes.Buffer
 	if err := t.run(ctx, &out, "lxc-info", "-n", id, "-P", t.store.boxes(), "-s", "-p"); err != nil {
+		if t.unreadable(ctx, id, err) {
+			return "STOPPED", 0, nil
+		}
 		return "", 0, err
 	}
 	return parseInfo(out.String())
+}
+
+// unreadable reports whether lxc-info failed because of a configuration that LXC
+// does not take, such as one with a wrong value of the Envfile's: nothing runs with
+// it, and the next start writes another.
+func (t lxcTools) unreadable(ctx context.Context, id string, err error) bool {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || !exit.Exited() || ctx.Err() != nil {
+		return false
+	}
+	dirs, err := t.store.cgroups(id, cgroup.Payload(id), cgroup.Monitor(id))
+	return err == nil && len(dirs) == 0
 }
 
 // parseInfo reads what lxc-info -s -p prints: "State: RUNNING" and "PID: 42".

@@ -70,3 +70,18 @@ func IsFrozen(dir string) bool {
 	b, _ := os.ReadFile(filepath.Join(dir, "cgroup.events"))
 	return bytes.Contains(b, []byte("frozen 1"))
 }
+
+// Thaw lets everything in a cgroup and those below it run, also what a box's root
+// has frozen in a cgroup of its own: in v1 what is frozen does not even end when it
+// is killed. In v2 it does, and there is nothing to do.
+func Thaw(dir string) {
+	if _, err := os.Stat(filepath.Join(dir, "freezer.state")); err != nil {
+		return
+	}
+	_ = filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err == nil && e.IsDir() {
+			_ = os.WriteFile(filepath.Join(path, "freezer.state"), []byte("THAWED"), 0) // else it went meanwhile
+		}
+		return nil
+	})
+}

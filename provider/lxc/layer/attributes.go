@@ -3,6 +3,7 @@ package layer
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -96,4 +97,15 @@ func (l *look) hasOverlay(dir int, name, attr string) (bool, error) {
 		return false, nil
 	}
 	return false, err
+}
+
+// CopyFolder gives an open folder the owner, mode, extended attributes and times of
+// another.
+func (w *Writer) CopyFolder(from, to *os.File) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(from.Fd()), &st); err != nil {
+		return err
+	}
+	l := &look{Writer: w}
+	return l.attributesOf(int(from.Fd()), ".", int(to.Fd()), ".", &st)
 }
