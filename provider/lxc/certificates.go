@@ -48,7 +48,7 @@ func seedCertificates(disk boxDisk, bundle []byte) error {
 	for _, file := range disk.names(certificatesDir) {
 		if name, _ := strings.CutSuffix(file, ".crt"); want[name] == nil {
 			stale = true
-			if err := disk.upper.RemoveAll(certificatesDir + "/" + file); err != nil {
+			if err := removeIn(disk.upper, certificatesDir+"/"+file); err != nil {
 				return err
 			}
 		}

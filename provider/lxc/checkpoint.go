@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/deep"
 	"github.com/berth-dev/berth/provider/lxc/layer"
 )
 
@@ -154,7 +155,7 @@ func (l *layerDir) fd() int { return int(l.f.Fd()) }
 // close lets go of the layer. What has not got its final name is removed.
 func (l *layerDir) close() {
 	if filepath.Base(l.path) != l.name {
-		_ = os.RemoveAll(l.path) // else the next sweep does
+		_ = deep.Remove(l.path) // else the next sweep does
 	}
 	l.f.Close()
 }

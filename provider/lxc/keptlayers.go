@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/berth-dev/berth/provider/lxc/deep"
 	"github.com/berth-dev/berth/provider/lxc/layer"
 )
 
@@ -126,7 +127,7 @@ func (s store) sweepKept() error {
 			if err != nil || !free {
 				continue // it is being made
 			}
-			errs = append(errs, os.RemoveAll(path))
+			errs = append(errs, deep.Remove(path))
 			unlock()
 			_ = os.Remove(s.sumFile(name)) // there may be none
 		}
