@@ -84,7 +84,15 @@ func (s store) loadCheckpoint(ctx context.Context, key string) (checkpoint, erro
 	if err := s.haveLayers(c.Layers); err != nil {
 		return c, err
 	}
-	for _, l := range c.Layers[:len(c.Layers)-1] {
+	if err := s.intact(ctx, c.Layers[:len(c.Layers)-1]); err != nil {
+		return c, fmt.Errorf("%w (of %s)", err, key)
+	}
+	return c, nil
+}
+
+// intact makes sure that layers of checkpoints are as they were made.
+func (s store) intact(ctx context.Context, layers []string) error {
+	for _, l := range layers {
 		var want sum
 		err := readRecord(s.sumFile(l), &want)
 		got := ""
@@ -92,13 +100,13 @@ func (s store) loadCheckpoint(ctx context.Context, key string) (checkpoint, erro
 			got, err = layer.Sum(ctx, s.layer(l))
 		}
 		if ctx.Err() != nil {
-			return c, ctx.Err()
+			return ctx.Err()
 		}
 		if err != nil || got != want.Sum {
-			return c, fmt.Errorf("%w: the layer %s of %s is damaged: it is not what was written", provider.ErrNoCheckpoint, s.layer(l), key)
+			return fmt.Errorf("%w: the layer %s is damaged: it is not what was written", provider.ErrNoCheckpoint, s.layer(l))
 		}
 	}
-	return c, nil
+	return nil
 }
 
 func readRecord(path string, v any) error {

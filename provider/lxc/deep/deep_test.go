@@ -72,7 +72,7 @@ func TestRemove(t *testing.T) {
 	if err := os.Symlink(outside, top+"/link"); err != nil {
 		t.Fatal(err)
 	}
-	dig(t, top, 4000)
+	dig(t, top, 2000)
 	withFew(t, func() {
 		if err := deep.Remove(top); err != nil {
 			t.Error(err)
@@ -94,7 +94,7 @@ func TestRemove(t *testing.T) {
 // A walk comes by everything, once, however deep it is.
 func TestWalk(t *testing.T) {
 	top := t.TempDir()
-	const depth = 1500
+	const depth = 1000
 	dig(t, top, depth)
 	defer func() {
 		if err := deep.Remove(top + "/d"); err != nil {

@@ -45,6 +45,9 @@ func (o *outDir) bounded() error {
 		o.path, ErrDeep, maxDepth, maxPath)
 }
 
+// hide has the folder hide what layers beneath have in it.
+func (o *outDir) hide() { o.opaque, o.covered = true, true }
+
 // top returns the layer's top folder.
 func (o *outDir) top() *outDir {
 	for o.parent != nil {
