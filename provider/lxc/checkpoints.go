@@ -184,10 +184,10 @@ func (p *lxcProvider) RemoveCheckpoint(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	defer unlock()
 	err = os.Remove(p.store.checkpointFile(key))
 	if errors.Is(err, fs.ErrNotExist) {
+		unlock()
 		return fmt.Errorf("%w: %s", provider.ErrNoCheckpoint, key)
 	}
-	return errors.Join(err, p.store.sweepKept())
+	return errors.Join(err, p.store.sweepKeptThen(unlock))
 }

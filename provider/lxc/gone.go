@@ -1,6 +1,7 @@
 package lxc
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -55,10 +56,15 @@ func openGone(path string) (*goneDir, error) {
 // remove removes it with all that is in it.
 func (g *goneDir) remove() error {
 	defer g.f.Close()
-	if err := deep.Remove(g.path); err != nil {
-		return fmt.Errorf("remove the files of a destroyed box: %w", err)
+	return deep.Remove(g.path)
+}
+
+func removeAll(all []*goneDir) error {
+	var errs []error
+	for _, g := range all {
+		errs = append(errs, g.remove())
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // claimGone takes what those have left that were killed while they removed it.
@@ -76,8 +82,4 @@ func (s store) claimGone() []*goneDir {
 
 // sweep removes such leftovers. They are not of the box that is being dealt with:
 // what cannot be removed is left to the next one, and to berth gc, which says why.
-func sweep(leftovers []*goneDir) {
-	for _, g := range leftovers {
-		_ = g.remove()
-	}
-}
+func sweep(leftovers []*goneDir) { _ = removeAll(leftovers) }

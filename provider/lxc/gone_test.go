@@ -1,6 +1,7 @@
 package lxc
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -164,4 +165,47 @@ func digDeep(t *testing.T, dir string) {
 		d, err = next, openErr
 	}
 	unix.Close(d)
+}
+
+// While a layer's files go, others keep their checkpoints, and no box is made of it.
+func TestGoneLayer(t *testing.T) {
+	p, _ := goneStore(t)
+	for _, name := range []string{"kept-1", "kept-2"} {
+		if err := os.MkdirAll(filepath.Join(p.store.layer(name), "in"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := writeJSON(p.store.sumFile(name), sum{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reader, err := openGone(p.store.layer("kept-2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := p.store.lockKept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, err := p.store.claimKept()
+	unlock()
+	if err != nil || len(gone) != 1 {
+		t.Fatal(gone, err)
+	}
+	if err := p.store.saveUsing(record{ID: "one"}, []string{"kept-1"}); !errors.Is(err, provider.ErrNoCheckpoint) {
+		t.Errorf("a box of what is being removed: %v", err)
+	}
+	if err := p.store.releaseKept(); err != nil {
+		t.Error(err)
+	}
+	if !exists(gone[0].path) || !exists(p.store.layer("kept-2")) {
+		t.Error("what another one removes, or reads, was removed")
+	}
+	sweep(gone)
+	reader.f.Close()
+	if err := p.store.releaseKept(); err != nil {
+		t.Error(err)
+	}
+	if left, _ := os.ReadDir(p.store.keptLayers()); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
 }

@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/berth-dev/berth/provider/lxc/deep"
 	"github.com/berth-dev/berth/provider/lxc/layer"
 )
 
@@ -31,8 +31,9 @@ func (s store) newLayer() (*layerDir, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
-	_ = s.sweepKept() // the next one tries again
+	gone, _ := s.claimKept() // the next one tries again
+	defer sweep(gone)
+	defer unlock() // before they go
 	path, err := os.MkdirTemp(s.keptLayers(), ".new-*")
 	if err != nil {
 		return nil, err
@@ -95,44 +96,85 @@ func (s store) users() (map[string]int, error) {
 // sweepKept removes layers that nothing names and those that were never
 // finished. The lock must be held.
 func (s store) sweepKept() error {
+	gone, err := s.claimKept()
+	return errors.Join(err, removeAll(gone))
+}
+
+// sweepKeptThen does so without the lock, which it lets go by unlock: others that
+// make boxes and checkpoints wait for it.
+func (s store) sweepKeptThen(unlock func()) error {
+	gone, err := s.claimKept()
+	unlock()
+	return errors.Join(err, removeAll(gone))
+}
+
+// claimKept takes what is to be removed. It has other names then, so nobody takes
+// it for what it was. The lock must be held.
+func (s store) claimKept() ([]*goneDir, error) {
 	entries, err := os.ReadDir(s.keptLayers())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return fmt.Errorf("list the layers of checkpoints: %w", err)
+		return nil, fmt.Errorf("list the layers of checkpoints: %w", err)
 	}
 	used, err := s.users()
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var all []*goneDir
 	var errs []error
 	for _, e := range entries {
 		name := e.Name()
 		if used[strings.TrimSuffix(name, ".sum")] > 0 {
 			continue
 		}
-		path := filepath.Join(s.keptLayers(), name)
-		switch {
-		case strings.HasSuffix(name, ".sum"):
-			// Its layer may be about to get its name.
-			if exists(s.layer(strings.TrimSuffix(name, ".sum"))) || exists(filepath.Join(s.keptLayers(), newName(name))) {
-				continue
-			}
-			if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) { // it went with its layer
-				errs = append(errs, err)
-			}
-		default:
-			unlock, free, err := tryLockDir(path)
-			if err != nil || !free {
-				continue // it is being made
-			}
-			errs = append(errs, deep.Remove(path))
-			unlock()
-			_ = os.Remove(s.sumFile(name)) // there may be none
+		if !e.IsDir() {
+			errs = append(errs, s.dropSum(name))
+			continue
+		}
+		gone, err := s.claimLayer(name)
+		errs = append(errs, err)
+		if gone != nil {
+			all = append(all, gone)
 		}
 	}
-	return errors.Join(errs...)
+	return all, errors.Join(errs...)
+}
+
+// dropSum removes the sum of a layer that is not there, or what is left of one that
+// was never written.
+func (s store) dropSum(name string) error {
+	path := filepath.Join(s.keptLayers(), name)
+	if !strings.HasSuffix(name, ".sum") {
+		if time.Since(usedAt(path)) < time.Hour {
+			return nil // somebody writes it
+		}
+	} else if exists(s.layer(strings.TrimSuffix(name, ".sum"))) || exists(filepath.Join(s.keptLayers(), newName(name))) {
+		return nil // its layer may be about to get its name
+	}
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// claimLayer takes a layer, with its sum; nil: it is being made, read or removed.
+func (s store) claimLayer(name string) (*goneDir, error) {
+	path := filepath.Join(s.keptLayers(), name)
+	gone, err := openGone(path)
+	if err != nil || gone == nil {
+		return nil, nil
+	}
+	_ = os.Remove(s.sumFile(name)) // first, as nobody finds it by the new name; there may be none
+	if !strings.HasPrefix(name, goneName) {
+		gone.path = filepath.Join(s.keptLayers(), goneName+name)
+		if err := os.Rename(path, gone.path); err != nil {
+			gone.f.Close()
+			return nil, fmt.Errorf("remove the layer %s: %w", path, err)
+		}
+	}
+	return gone, nil
 }
 
 // newName is the name that a layer has before its final one.

@@ -121,8 +121,7 @@ func (s store) releaseKept() error {
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	return s.sweepKept()
+	return s.sweepKeptThen(unlock)
 }
 
 // builtImage returns the digest of an image that has been built, "" for one that

@@ -75,7 +75,9 @@ func (p *lxcProvider) remove(id string) error {
 		sweep(leftovers)
 		return fmt.Errorf("destroy box %s: %w", id, err)
 	}
-	err = gone.remove()
+	if err = gone.remove(); err != nil {
+		err = fmt.Errorf("remove the files of the destroyed box %s: %w", id, err)
+	}
 	sweep(leftovers)
 	return errors.Join(err, p.store.releaseKept())
 }
