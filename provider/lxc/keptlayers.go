@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -125,35 +124,32 @@ func (s store) claimKept() ([]*goneDir, error) {
 	var all []*goneDir
 	var errs []error
 	for _, e := range entries {
-		name := e.Name()
-		if used[strings.TrimSuffix(name, ".sum")] > 0 {
+		if !e.IsDir() || used[e.Name()] > 0 {
 			continue
 		}
-		if !e.IsDir() {
-			errs = append(errs, s.dropSum(name))
-			continue
-		}
-		gone, err := s.claimLayer(name)
+		gone, err := s.claimLayer(e.Name())
 		errs = append(errs, err)
 		if gone != nil {
 			all = append(all, gone)
 		}
 	}
+	for _, e := range entries { // which layers are there is known now
+		if !e.IsDir() {
+			errs = append(errs, s.dropSum(e.Name()))
+		}
+	}
 	return all, errors.Join(errs...)
 }
 
-// dropSum removes the sum of a layer that is not there, or what is left of one that
-// was never written.
+// dropSum removes the sum of a layer that is not there, also one that was never
+// wholly written: renameio puts something before and after its name.
 func (s store) dropSum(name string) error {
-	path := filepath.Join(s.keptLayers(), name)
-	if !strings.HasSuffix(name, ".sum") {
-		if time.Since(usedAt(path)) < time.Hour {
-			return nil // somebody writes it
-		}
-	} else if exists(s.layer(strings.TrimSuffix(name, ".sum"))) || exists(filepath.Join(s.keptLayers(), newName(name))) {
-		return nil // its layer may be about to get its name
+	of, _, _ := strings.Cut(strings.TrimPrefix(name, "."), ".sum")
+	// Its layer may be getting its name just now: this order does not miss it.
+	if exists(filepath.Join(s.keptLayers(), newName(of))) || exists(s.layer(of)) {
+		return nil
 	}
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(filepath.Join(s.keptLayers(), name)); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -178,9 +174,7 @@ func (s store) claimLayer(name string) (*goneDir, error) {
 }
 
 // newName is the name that a layer has before its final one.
-func newName(sum string) string {
-	return ".new-" + strings.TrimPrefix(strings.TrimSuffix(sum, ".sum"), keptLayer)
-}
+func newName(layer string) string { return ".new-" + strings.TrimPrefix(layer, keptLayer) }
 
 func exists(path string) bool {
 	_, err := os.Lstat(path)
