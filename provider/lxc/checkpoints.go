@@ -19,7 +19,7 @@ import (
 // What is kept of boxes:
 //
 //	checkpoints/KEY.json          a checkpoint: which layers it is made of
-//	checkpoints/layers/kept-*     their trees, each what one box had beyond the layers beneath; .new-* while they are made
+//	checkpoints/layers/kept-*     their trees, each what one box had beyond the layers beneath; .new-* while they are made, .gone-* while they are removed
 //	checkpoints/layers/kept-*.sum what the tree must be like
 //
 // A layer is there as long as a checkpoint or a box names it.
