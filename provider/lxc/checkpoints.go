@@ -84,6 +84,9 @@ func (s store) loadCheckpoint(ctx context.Context, key string) (checkpoint, erro
 	if err := s.haveLayers(c.Layers); err != nil {
 		return c, err
 	}
+	if len(c.Layers) > mostMounted {
+		return c, fmt.Errorf("%w: an older Berth made %s of %d layers, and a box can have %d", provider.ErrNoCheckpoint, key, len(c.Layers), mostMounted)
+	}
 	if err := s.intact(ctx, c.Layers[:len(c.Layers)-1]); err != nil {
 		return c, fmt.Errorf("%w (of %s)", err, key)
 	}

@@ -17,6 +17,9 @@ import (
 // a page of options; each costs lookups of what is not there a little.
 const maxLayers = 60
 
+// mostMounted is less than have room in that page.
+const mostMounted = 190
+
 // finishLayers gives the layer l, over those beneath, its final name, and returns
 // what it is made of together, topmost first. Where those would be too many, it is
 // one new layer of all over the image's.

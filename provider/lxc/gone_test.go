@@ -125,25 +125,17 @@ func TestDeepBox(t *testing.T) {
 		digDeep(t, dir)
 	}
 	defer deep.Remove(p.store.root)
-	var old unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
-		t.Fatal(err)
-	}
-	few := old
-	few.Cur = 512
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &old)
-	if _, err := p.Space(t.Context()); err != nil {
-		t.Errorf("df: %v", err)
-	}
-	if err := p.store.pruneCache("project", time.Now().Add(48*time.Hour)); err != nil || exists(cached) {
-		t.Errorf("the cache: %.200v", err)
-	}
-	if err := p.remove("one"); err != nil {
-		t.Errorf("remove: %.200v", err)
-	}
+	withFiles(t, 512, func() {
+		if _, err := p.Space(t.Context()); err != nil {
+			t.Errorf("df: %v", err)
+		}
+		if err := p.store.pruneCache("project", time.Now().Add(48*time.Hour)); err != nil || exists(cached) {
+			t.Errorf("the cache: %.200v", err)
+		}
+		if err := p.remove("one"); err != nil {
+			t.Errorf("remove: %.200v", err)
+		}
+	})
 	if left, _ := filepath.Glob(p.store.boxes() + "/" + goneName + "*"); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
@@ -208,4 +200,18 @@ func TestGoneLayer(t *testing.T) {
 	if left, _ := os.ReadDir(p.store.keptLayers()); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
+}
+
+// withFiles runs f with a limit of open files.
+func withFiles(t *testing.T, few uint64, f func()) {
+	t.Helper()
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: few, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &old)
+	f()
 }
