@@ -123,7 +123,7 @@ func writeIn(root *os.Root, name, text string, mode fs.FileMode) error {
 		return err
 	}
 	tmp := dir + "/" + tmpName
-	if err := root.RemoveAll(tmp); err != nil { // of a process that was killed
+	if err := removeIn(root, tmp); err != nil { // of a process that was killed
 		return err
 	}
 	f, err := root.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
@@ -133,7 +133,7 @@ func writeIn(root *os.Root, name, text string, mode fs.FileMode) error {
 	_, err = f.WriteString(text)
 	err = errors.Join(err, f.Chmod(mode), f.Close()) // whatever the umask is
 	if st, statErr := root.Lstat(name); err == nil && statErr == nil && st.IsDir() {
-		err = root.RemoveAll(name)
+		err = removeIn(root, name)
 	}
 	if err == nil {
 		err = root.Rename(tmp, name)
@@ -149,7 +149,7 @@ func linkIn(root *os.Root, name, target string) error {
 	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return err
 	}
-	if err := root.RemoveAll(name); err != nil {
+	if err := removeIn(root, name); err != nil {
 		return err
 	}
 	return root.Symlink(target, name)

@@ -177,7 +177,7 @@ func (d boxDisk) make(at, next place) ([]*os.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(d.upper.RemoveAll(tmp), d.upper.Mkdir(tmp, 0o755), d.upper.Chmod(tmp, 0o755)); err != nil {
+	if err := errors.Join(removeIn(d.upper, tmp), d.upper.Mkdir(tmp, 0o755), d.upper.Chmod(tmp, 0o755)); err != nil {
 		return nil, err
 	}
 	in := append([]*os.Root{d.upper}, next.in...)
@@ -188,7 +188,7 @@ func (d boxDisk) make(at, next place) ([]*os.Root, error) {
 		}
 	}
 	if _, err := d.upper.Lstat(next.name); err == nil { // a whiteout, or what is no folder
-		if err := errors.Join(d.hideBeneath(tmp), d.upper.RemoveAll(next.name)); err != nil {
+		if err := errors.Join(d.hideBeneath(tmp), removeIn(d.upper, next.name)); err != nil {
 			return nil, err
 		}
 	}

@@ -117,7 +117,7 @@ func (s store) pruneCache(projectID string, now time.Time) error {
 		}
 		age := now.Sub(st.ModTime())
 		if age > cacheAge || strings.HasPrefix(e.Name(), ".new-") && age > 24*time.Hour {
-			err = errors.Join(err, root.RemoveAll(e.Name()))
+			err = errors.Join(err, removeIn(root, e.Name()))
 		}
 	}
 	return err

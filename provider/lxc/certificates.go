@@ -51,7 +51,7 @@ func seedCertificates(disk boxDisk, bundle []byte) error {
 	for _, file := range disk.names(dir) {
 		if name, _ := strings.CutSuffix(file, ".crt"); want[name] == nil {
 			stale = true
-			if err := disk.upper.RemoveAll(dir + "/" + file); err != nil {
+			if err := removeIn(disk.upper, dir+"/"+file); err != nil {
 				return err
 			}
 		}

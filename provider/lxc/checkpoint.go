@@ -12,13 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/deep"
 	"github.com/berth-dev/berth/provider/lxc/layer"
 )
-
-// maxLayers bounds the layers of a checkpoint; overlayfs takes 500. Each layer
-// costs lookups of what is not there a little. A box at the limit keeps all that
-// it has in one layer over those that it was made from.
-const maxLayers = 60
 
 var keyForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
 
@@ -100,14 +96,18 @@ func (p *lxcProvider) keep(ctx context.Context, r record, key string, pid int, r
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := p.store.finishLayer(ctx, l, w.Size); err != nil {
+	layers, err := p.finishLayers(ctx, l, w.Size, beneath.Layers, report)
+	if errors.Is(err, provider.ErrNoCheckpoint) {
+		err = errors.Join(err, p.store.forgetKept(r.ID)) // the next one goes without what the last has
+	}
+	if err != nil {
 		return err
 	}
-	c := checkpoint{Key: key, Image: r.Image, Layers: append([]string{l.name}, beneath.Layers...), Created: time.Now().UTC()}
+	c := checkpoint{Key: key, Image: r.Image, Layers: layers, Created: time.Now().UTC()}
 	if err := p.store.saveCheckpoint(c); err != nil {
 		return err
 	}
-	return p.store.saveKept(r.ID, kept{Layers: c.Layers, Cutoff: w.Cutoff, Top: now})
+	return p.store.saveKept(r.ID, kept{Base: r.Layers, Layers: c.Layers, Cutoff: w.Cutoff, Top: now})
 }
 
 // lookTwice copies what the box has: while it runs and then what has changed
@@ -156,7 +156,7 @@ func (l *layerDir) fd() int { return int(l.f.Fd()) }
 // close lets go of the layer. What has not got its final name is removed.
 func (l *layerDir) close() {
 	if filepath.Base(l.path) != l.name {
-		_ = os.RemoveAll(l.path) // else the next sweep does
+		_ = deep.Remove(l.path) // else the next sweep does
 	}
 	l.f.Close()
 }

@@ -19,7 +19,7 @@ import (
 // What is kept of boxes:
 //
 //	checkpoints/KEY.json          a checkpoint: which layers it is made of
-//	checkpoints/layers/kept-*     their trees, each what one box had beyond the layers beneath; .new-* while they are made
+//	checkpoints/layers/kept-*     their trees, each what one box had beyond the layers beneath; .new-* while they are made, .gone-* while they are removed
 //	checkpoints/layers/kept-*.sum what the tree must be like
 //
 // A layer is there as long as a checkpoint or a box names it.
@@ -84,7 +84,18 @@ func (s store) loadCheckpoint(ctx context.Context, key string) (checkpoint, erro
 	if err := s.haveLayers(c.Layers); err != nil {
 		return c, err
 	}
-	for _, l := range c.Layers[:len(c.Layers)-1] {
+	if len(c.Layers) > mostMounted {
+		return c, fmt.Errorf("%w: an older Berth made %s of %d layers, and a box can have %d", provider.ErrNoCheckpoint, key, len(c.Layers), mostMounted)
+	}
+	if err := s.intact(ctx, c.Layers[:len(c.Layers)-1]); err != nil {
+		return c, fmt.Errorf("%w (of %s)", err, key)
+	}
+	return c, nil
+}
+
+// intact makes sure that layers of checkpoints are as they were made.
+func (s store) intact(ctx context.Context, layers []string) error {
+	for _, l := range layers {
 		var want sum
 		err := readRecord(s.sumFile(l), &want)
 		got := ""
@@ -92,13 +103,13 @@ func (s store) loadCheckpoint(ctx context.Context, key string) (checkpoint, erro
 			got, err = layer.Sum(ctx, s.layer(l))
 		}
 		if ctx.Err() != nil {
-			return c, ctx.Err()
+			return ctx.Err()
 		}
 		if err != nil || got != want.Sum {
-			return c, fmt.Errorf("%w: the layer %s of %s is damaged: it is not what was written", provider.ErrNoCheckpoint, s.layer(l), key)
+			return fmt.Errorf("%w: the layer %s is damaged: it is not what was written", provider.ErrNoCheckpoint, s.layer(l))
 		}
 	}
-	return c, nil
+	return nil
 }
 
 func readRecord(path string, v any) error {
@@ -176,10 +187,10 @@ func (p *lxcProvider) RemoveCheckpoint(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	defer unlock()
 	err = os.Remove(p.store.checkpointFile(key))
 	if errors.Is(err, fs.ErrNotExist) {
+		unlock()
 		return fmt.Errorf("%w: %s", provider.ErrNoCheckpoint, key)
 	}
-	return errors.Join(err, p.store.sweepKept())
+	return errors.Join(err, p.store.sweepKeptThen(unlock))
 }

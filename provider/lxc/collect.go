@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/deep"
 	"github.com/berth-dev/berth/provider/lxc/layer"
 )
 
@@ -44,10 +45,11 @@ func (g *collector) boxes() error {
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	gone, err := filepath.Glob(filepath.Join(g.store.boxes(), goneName+"*"))
-	for _, dir := range gone {
-		err = errors.Join(err, g.leftover(dir))
+	leftovers := g.store.claimGone()
+	unlock()
+	for _, gone := range leftovers {
+		err = errors.Join(err, g.leftover(gone.path))
+		gone.f.Close()
 	}
 	return err
 }
@@ -67,7 +69,7 @@ func (g *collector) relative(path string) string {
 
 func (g *collector) remove(path string, u provider.Use) error {
 	if !g.c.DryRun {
-		if err := os.RemoveAll(path); err != nil {
+		if err := deep.Remove(path); err != nil {
 			return fmt.Errorf("remove %s: %w", g.relative(path), err)
 		}
 	}
@@ -144,13 +146,13 @@ func (g *collector) drop(it *item, st *stock) error {
 // dropLayer removes an image's layer: at one stroke it is not there any more.
 func (s store) dropLayer(l string) error {
 	gone := filepath.Join(s.layers(), goneName+l)
-	if err := os.RemoveAll(gone); err != nil {
+	if err := deep.Remove(gone); err != nil {
 		return err
 	}
 	if err := os.Rename(s.layer(l), gone); err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("remove the layer %s: %w", l, err)
 	}
-	return os.RemoveAll(gone)
+	return deep.Remove(gone)
 }
 
 // unfinished removes checkpoints' layers that were never finished.

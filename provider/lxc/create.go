@@ -91,8 +91,9 @@ func (p *lxcProvider) lease(ctx context.Context, r *record) error {
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	p.store.sweep()
+	leftovers := p.store.claimGone()
+	defer sweep(leftovers)
+	defer unlock()                                  // before the leftovers go
 	if old, err := p.store.load(r.ID); err == nil { // half made: its leases are good
 		r.IDBase, r.Addr = old.IDBase, old.Addr
 	}

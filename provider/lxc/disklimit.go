@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/deep"
 	"github.com/berth-dev/berth/provider/lxc/layer"
 )
 
@@ -75,7 +76,7 @@ func (p *lxcProvider) fitDisk(ctx context.Context, r *record, spec provider.Spec
 	if warning != "" {
 		report.Warn(warning)
 	}
-	if err := os.RemoveAll(p.store.file(r.ID, "disk-new")); err != nil { // of a move that was killed
+	if err := deep.Remove(p.store.file(r.ID, "disk-new")); err != nil { // of a move that was killed
 		return err
 	}
 	dir := p.store.file(r.ID, "disk")

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/deep"
 )
 
 // image is one that the store has; images/KEY.json.
@@ -132,13 +133,13 @@ func recipeKey(suite, mirror string) string {
 // digest. A leftover of a build that was killed has the same name, and goes.
 func (p *lxcProvider) buildLayer(ctx context.Context, suite, recipe string, report provider.Report) (built image, err error) {
 	tmp := filepath.Join(p.store.layers(), ".new-"+suite+"-"+recipe)
-	if err := os.RemoveAll(tmp); err != nil {
+	if err := deep.Remove(tmp); err != nil {
 		return built, err
 	}
 	if err := os.MkdirAll(p.store.layers(), 0o700); err != nil {
 		return built, err
 	}
-	defer os.RemoveAll(tmp) // nothing is there any more after the rename
+	defer deep.Remove(tmp) // nothing is there any more after the rename
 	if err := p.bootstrap(ctx, suite, tmp, report); err != nil {
 		return built, err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/berth-dev/berth/provider"
 	"github.com/berth-dev/berth/provider/lxc/archive"
+	"github.com/berth-dev/berth/provider/lxc/deep"
 )
 
 // importName begins the names of trees that are being imported.
@@ -55,7 +56,7 @@ func (p *lxcProvider) importImage(ctx context.Context, i provider.Import, report
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp) // nothing is there any more after the rename
+	defer deep.Remove(tmp) // nothing is there any more after the rename
 	img, err := p.unpack(ctx, i, tmp, report)
 	if err != nil {
 		return err
@@ -84,7 +85,7 @@ func (s store) importDir() (string, error) {
 	}
 	dead, err := filepath.Glob(filepath.Join(s.layers(), importName+"*"))
 	for _, dir := range dead {
-		err = errors.Join(err, os.RemoveAll(dir))
+		err = errors.Join(err, deep.Remove(dir))
 	}
 	if err != nil {
 		return "", fmt.Errorf("remove what an import that was interrupted has left: %w", err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 
 	"github.com/google/renameio/v2"
 
@@ -15,6 +14,7 @@ import (
 // kept is what the last checkpoint of a box has of its upper folder:
 // boxes/ID/kept.
 type kept struct {
+	Base   []string // what the box is made of
 	Layers []string // of the checkpoint, topmost first
 	// Cutoff is the time from which on a file can have changed, and been kept
 	// before that, without its time of change telling.
@@ -35,8 +35,7 @@ func (s store) loadKept(r record) kept {
 	if gob.NewDecoder(f).Decode(&k) != nil || k.Top == nil {
 		return none
 	}
-	beneath := len(k.Layers) - len(r.Layers)
-	if beneath < 1 || len(k.Layers) > maxLayers || !slices.Equal(k.Layers[beneath:], r.Layers) {
+	if !k.goesOn(r.Layers) {
 		return none
 	}
 	for _, l := range k.Layers {

@@ -30,8 +30,9 @@ func (s store) newLayer() (*layerDir, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
-	_ = s.sweepKept() // the next one tries again
+	gone, _ := s.claimKept() // the next one tries again
+	defer sweep(gone)
+	defer unlock() // before they go
 	path, err := os.MkdirTemp(s.keptLayers(), ".new-*")
 	if err != nil {
 		return nil, err
@@ -94,50 +95,86 @@ func (s store) users() (map[string]int, error) {
 // sweepKept removes layers that nothing names and those that were never
 // finished. The lock must be held.
 func (s store) sweepKept() error {
+	gone, err := s.claimKept()
+	return errors.Join(err, removeAll(gone))
+}
+
+// sweepKeptThen does so without the lock, which it lets go by unlock: others that
+// make boxes and checkpoints wait for it.
+func (s store) sweepKeptThen(unlock func()) error {
+	gone, err := s.claimKept()
+	unlock()
+	return errors.Join(err, removeAll(gone))
+}
+
+// claimKept takes what is to be removed. It has other names then, so nobody takes
+// it for what it was. The lock must be held.
+func (s store) claimKept() ([]*goneDir, error) {
 	entries, err := os.ReadDir(s.keptLayers())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return fmt.Errorf("list the layers of checkpoints: %w", err)
+		return nil, fmt.Errorf("list the layers of checkpoints: %w", err)
 	}
 	used, err := s.users()
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var all []*goneDir
 	var errs []error
 	for _, e := range entries {
-		name := e.Name()
-		if used[strings.TrimSuffix(name, ".sum")] > 0 {
+		if !e.IsDir() || used[e.Name()] > 0 {
 			continue
 		}
-		path := filepath.Join(s.keptLayers(), name)
-		switch {
-		case strings.HasSuffix(name, ".sum"):
-			// Its layer may be about to get its name.
-			if exists(s.layer(strings.TrimSuffix(name, ".sum"))) || exists(filepath.Join(s.keptLayers(), newName(name))) {
-				continue
-			}
-			if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) { // it went with its layer
-				errs = append(errs, err)
-			}
-		default:
-			unlock, free, err := tryLockDir(path)
-			if err != nil || !free {
-				continue // it is being made
-			}
-			errs = append(errs, os.RemoveAll(path))
-			unlock()
-			_ = os.Remove(s.sumFile(name)) // there may be none
+		gone, err := s.claimLayer(e.Name())
+		errs = append(errs, err)
+		if gone != nil {
+			all = append(all, gone)
 		}
 	}
-	return errors.Join(errs...)
+	for _, e := range entries { // which layers are there is known now
+		if !e.IsDir() {
+			errs = append(errs, s.dropSum(e.Name()))
+		}
+	}
+	return all, errors.Join(errs...)
+}
+
+// dropSum removes the sum of a layer that is not there, also one that was never
+// wholly written: renameio puts something before and after its name.
+func (s store) dropSum(name string) error {
+	of, _, _ := strings.Cut(strings.TrimPrefix(name, "."), ".sum")
+	// Its layer may be getting its name just now: this order does not miss it.
+	if exists(filepath.Join(s.keptLayers(), newName(of))) || exists(s.layer(of)) {
+		return nil
+	}
+	if err := os.Remove(filepath.Join(s.keptLayers(), name)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// claimLayer takes a layer, with its sum; nil: it is being made, read or removed.
+func (s store) claimLayer(name string) (*goneDir, error) {
+	path := filepath.Join(s.keptLayers(), name)
+	gone, err := openGone(path)
+	if err != nil || gone == nil {
+		return nil, nil
+	}
+	_ = os.Remove(s.sumFile(name)) // first, as nobody finds it by the new name; there may be none
+	if !strings.HasPrefix(name, goneName) {
+		gone.path = filepath.Join(s.keptLayers(), goneName+name)
+		if err := os.Rename(path, gone.path); err != nil {
+			gone.f.Close()
+			return nil, fmt.Errorf("remove the layer %s: %w", path, err)
+		}
+	}
+	return gone, nil
 }
 
 // newName is the name that a layer has before its final one.
-func newName(sum string) string {
-	return ".new-" + strings.TrimPrefix(strings.TrimSuffix(sum, ".sum"), keptLayer)
-}
+func newName(layer string) string { return ".new-" + strings.TrimPrefix(layer, keptLayer) }
 
 func exists(path string) bool {
 	_, err := os.Lstat(path)

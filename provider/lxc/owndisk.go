@@ -12,6 +12,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/provider/lxc/deep"
 )
 
 // What a box has beyond its layers is in the folders upper and work: those of
@@ -54,7 +56,7 @@ func imageSize(dir string) (int64, error) {
 // makeOwn makes an empty disk in the folder dir, instead of what is there, and opens
 // it. A size of 0 is no limit.
 func makeOwn(ctx context.Context, dir string, size int64) (own, error) {
-	if err := os.RemoveAll(dir); err != nil {
+	if err := deep.Remove(dir); err != nil {
 		return own{}, err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {

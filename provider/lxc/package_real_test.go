@@ -197,7 +197,7 @@ func TestImportNames(t *testing.T) {
 			t.Errorf("%s: %v, want %q", step.file, err, step.want)
 		}
 	}
-	if _, err := p.Image(t.Context(), "local:none"); err == nil || !strings.Contains(err.Error(), "there are local:x") {
+	if err := p.FetchImage(t.Context(), "local:none", nil); err == nil || !strings.Contains(err.Error(), "there are local:x") {
 		t.Errorf("Image: %v", err)
 	}
 	fifo := filepath.Join(t.TempDir(), "fifo")

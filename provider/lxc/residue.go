@@ -147,21 +147,6 @@ func removeLinks(id string) error {
 	return errors.Join(errs...)
 }
 
-// sweep removes the files of boxes that are gone. The store's lock must be held.
-func (s store) sweep() error {
-	leftovers, err := filepath.Glob(filepath.Join(s.boxes(), goneName+"*"))
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, dir := range leftovers {
-		if err := os.RemoveAll(dir); err != nil {
-			errs = append(errs, fmt.Errorf("remove the files of a destroyed box: %w", err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // Leftovers lists what a box still has on the host, by kind, for tests and for
 // people who want proof. An empty list means that nothing is left.
 func Leftovers(dataDir, id string) ([]string, error) {

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/berth-dev/berth/provider"
+	"github.com/berth-dev/berth/provider/lxc/deep"
 )
 
 // fromCheckpoint returns what a box that starts from a checkpoint is made of.
@@ -68,7 +69,7 @@ func (p *lxcProvider) exchangeDisk(r *record, layers []string, fill func(dir str
 	}
 	fresh := p.store.file(r.ID, "disk-new")
 	if err := fill(fresh); err != nil {
-		return errors.Join(err, os.RemoveAll(fresh))
+		return errors.Join(err, deep.Remove(fresh))
 	}
 	if err := syncTree(fresh); err != nil {
 		return err
@@ -87,7 +88,7 @@ func (p *lxcProvider) finishExchange(r *record) error {
 		return err
 	}
 	if exists(fresh) { // else the new one is in its place
-		if err := os.RemoveAll(disk); err != nil {
+		if err := deep.Remove(disk); err != nil {
 			return err
 		}
 		if err := os.Rename(fresh, disk); err != nil {
@@ -120,8 +121,7 @@ func (s store) releaseKept() error {
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	return s.sweepKept()
+	return s.sweepKeptThen(unlock)
 }
 
 // builtImage returns the digest of an image that has been built, "" for one that

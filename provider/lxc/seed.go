@@ -75,7 +75,7 @@ func emptyTmp(root *os.Root) error {
 	}
 	entries, err := readDirIn(root, "tmp")
 	for _, e := range entries {
-		err = errors.Join(err, root.RemoveAll("tmp/"+e.Name()))
+		err = errors.Join(err, removeIn(root, "tmp/"+e.Name()))
 	}
 	return err
 }

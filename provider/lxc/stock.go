@@ -12,9 +12,6 @@ import (
 	"github.com/berth-dev/berth/provider/lxc/layer"
 )
 
-// goneName begins the names of what is being removed.
-const goneName = ".gone-"
-
 // stock is what the store has, and what each thing stands on.
 type stock struct {
 	boxes []record

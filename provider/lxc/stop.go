@@ -63,33 +63,37 @@ func (p *lxcProvider) Destroy(ctx context.Context, id string, report provider.Re
 
 // remove gives the leases back and removes the files.
 func (p *lxcProvider) remove(id string) error {
-	gone, err := p.release(id)
+	gone, leftovers, err := p.release(id)
 	if err != nil {
+		sweep(leftovers)
 		return fmt.Errorf("destroy box %s: %w", id, err)
 	}
-	// Without the lock, which others want that start: a disk can have many files.
-	if err := os.RemoveAll(gone); err != nil {
-		return fmt.Errorf("remove the files of a destroyed box: %w", err)
+	if err = gone.remove(); err != nil {
+		err = fmt.Errorf("remove the files of the destroyed box %s: %w", id, err)
 	}
-	return p.store.releaseKept()
+	sweep(leftovers)
+	return errors.Join(err, p.store.releaseKept())
 }
 
-// release gives the leases back and returns where the box's files are now.
-func (p *lxcProvider) release(id string) (gone string, err error) {
+// release gives the leases back and returns where the box's files are now, and
+// what else is to be removed.
+func (p *lxcProvider) release(id string) (gone *goneDir, leftovers []*goneDir, err error) {
 	unlock, err := p.store.lock()
 	if err != nil {
-		return "", err
+		return nil, nil, err
 	}
 	defer unlock()
-	if err := p.store.sweep(); err != nil {
-		return "", err
-	}
-	if gone, err = os.MkdirTemp(p.store.boxes(), goneName+"*"); err != nil {
-		return "", err
+	leftovers = p.store.claimGone()
+	if gone, err = p.store.newGone(); err != nil {
+		return nil, leftovers, err
 	}
 	// Renaming the whole folder drops record and leases at one stroke.
-	if err := os.Rename(p.store.box(id), filepath.Join(gone, id)); err != nil {
-		return "", err
+	err = os.Rename(p.store.box(id), filepath.Join(gone.path, id))
+	if err == nil {
+		err = errors.Join(p.mode.leave(p.store), p.mode.release(p.store))
 	}
-	return gone, errors.Join(p.mode.leave(p.store), p.mode.release(p.store))
+	if err != nil {
+		return nil, append(leftovers, gone), err
+	}
+	return gone, leftovers, nil
 }

@@ -33,7 +33,7 @@ import (
 //	boxes/ID/kept        what its last checkpoint has (see keepindex.go)
 //	boxes/ID/*.log       console and LXC logs of the last start
 //	checkpoints/         disks that are kept (see checkpoints.go)
-//	boxes/.gone-*        a destroyed box whose files are being removed
+//	boxes/.gone-*        a destroyed box whose files are being removed; flock of who does that
 type store struct{ root string }
 
 func (s store) boxes() string                  { return filepath.Join(s.root, "boxes") }

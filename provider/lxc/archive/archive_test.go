@@ -356,6 +356,7 @@ func TestRoundTrip(t *testing.T) {
 	must(unix.Setxattr(in("d/noise"), "trusted.mark", []byte("left out"), 0))
 	must(unix.Setxattr(in("d/e"), "system.posix_acl_access", []byte(acl(1000)), 0))
 	must(unix.Setxattr(in("d/noise"), "security.capability", []byte("\x01\x00\x00\x02\x00\x20\x00\x00"+strings.Repeat("\x00", 12)), 0))
+	must(unix.Setxattr(in("d"), "system.posix_acl_default", []byte(acl(1000)), 0))
 	must(os.WriteFile(in("secret"), []byte("x"), 0o600))
 	must(os.WriteFile(in("empty"), []byte("x"), 0o640))
 	must(os.Chmod(in("d/e"), 0o1711|fs.ModeSticky))
@@ -415,7 +416,7 @@ func describe(t *testing.T, root string) map[string]string {
 			}
 			text += fmt.Sprintf(" %d %x", links, sha256.Sum256(b))
 		}
-		for _, name := range []string{"user.mark", "trusted.mark", "system.posix_acl_access", "security.capability"} {
+		for _, name := range []string{"user.mark", "trusted.mark", "system.posix_acl_access", "system.posix_acl_default", "security.capability"} {
 			value := make([]byte, 1000)
 			if n, err := unix.Lgetxattr(path, name, value); err == nil {
 				text += fmt.Sprintf(" %s=%q", name, value[:n])

@@ -19,9 +19,9 @@ import (
 // through folders alone (openat2(2)), and no name is taken twice: whatever an
 // archive says, nothing else is touched.
 type place struct {
-	root  *os.File
-	begun bool
-	dirs  []*tar.Header // which get their attributes last, when all is in them
+	root    *os.File
+	begun   bool
+	folders folders
 	// The folder of the entry before: most are beside each other.
 	last   string
 	lastFD *os.File
@@ -43,8 +43,7 @@ func (p *place) put(rel string, hdr *tar.Header, content io.Reader) error {
 			return fmt.Errorf("%w: it has two roots, or one that is no folder", ErrArchive)
 		}
 		p.begun = true
-		p.dirs = append(p.dirs, hdr)
-		return nil
+		return p.explain(rel, p.folders.add(int(p.root.Fd()), rel, hdr))
 	}
 	if !p.begun {
 		return fmt.Errorf("%w: it does not begin with the root folder", ErrArchive)
@@ -54,6 +53,11 @@ func (p *place) put(rel string, hdr *tar.Header, content io.Reader) error {
 	if err == nil {
 		err = p.make(at, base, hdr, content)
 	}
+	return p.explain(rel, err)
+}
+
+// explain says of an error with an entry whose it is: the archive's, or the disk's.
+func (p *place) explain(rel string, err error) error {
 	switch {
 	case err == nil, errors.Is(err, ErrArchive):
 		return err
@@ -101,8 +105,10 @@ func (p *place) make(at int, base string, hdr *tar.Header, content io.Reader) er
 	case tar.TypeReg:
 		return makeFile(at, base, hdr, content)
 	case tar.TypeDir:
-		p.dirs = append(p.dirs, hdr)
-		return unix.Mkdirat(at, base, 0o700)
+		if err := unix.Mkdirat(at, base, 0o700); err != nil {
+			return err
+		}
+		return p.folders.add(at, base, hdr)
 	case tar.TypeLink:
 		return p.link(at, base, hdr)
 	case tar.TypeSymlink:
@@ -114,7 +120,7 @@ func (p *place) make(at int, base string, hdr *tar.Header, content io.Reader) er
 			return err
 		}
 	}
-	return dress(at, base, hdr)
+	return lookOf(hdr).dress(at, base)
 }
 
 // link makes another name of a file that is there.
@@ -153,7 +159,7 @@ func makeFile(at int, base string, hdr *tar.Header, content io.Reader) error {
 	if _, err := io.Copy(f, readMarked{content}); err != nil {
 		return err
 	}
-	if err := dress(at, base, hdr); err != nil {
+	if err := lookOf(hdr).dress(at, base); err != nil {
 		return err
 	}
 	return f.Close()
@@ -179,47 +185,52 @@ func isRead(err error) bool {
 	return errors.As(err, &r)
 }
 
+// look is what an entry says of a file beside its content.
+type look struct {
+	uid, gid int
+	mode     uint32
+	link     bool // which has no mode
+	attrs    map[string]string
+	time     unix.Timespec
+}
+
+func lookOf(hdr *tar.Header) look {
+	return look{uid: hdr.Uid, gid: hdr.Gid, mode: uint32(hdr.Mode), link: hdr.Typeflag == tar.TypeSymlink, attrs: xattrs(hdr),
+		time: unix.Timespec{Sec: hdr.ModTime.Unix(), Nsec: int64(hdr.ModTime.Nanosecond())}}
+}
+
 // dress gives a file its owner, mode, attributes and times, in the order in which
 // none takes another away: a new owner drops capabilities and set-id bits.
-func dress(at int, base string, hdr *tar.Header) error {
-	if err := unix.Fchownat(at, base, hdr.Uid, hdr.Gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+func (l look) dress(at int, base string) error {
+	if err := unix.Fchownat(at, base, l.uid, l.gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return fmt.Errorf("set the owner: %w", err)
 	}
-	if hdr.Typeflag != tar.TypeSymlink {
-		if err := unix.Fchmodat(at, base, uint32(hdr.Mode), 0); err != nil {
+	if !l.link {
+		if err := unix.Fchmodat(at, base, l.mode, 0); err != nil {
 			return fmt.Errorf("set the mode: %w", err)
 		}
 	}
-	attrs := xattrs(hdr)
-	for _, name := range slices.Sorted(maps.Keys(attrs)) {
-		at := "/proc/self/fd/" + strconv.Itoa(at) + "/" + base
-		if err := unix.Lsetxattr(at, name, []byte(attrs[name]), 0); err != nil {
-			return fmt.Errorf("set the extended attribute %s: %w", name, err)
-		}
+	if err := setXattrs(at, base, l.attrs); err != nil {
+		return err
 	}
-	t := unix.Timespec{Sec: hdr.ModTime.Unix(), Nsec: int64(hdr.ModTime.Nanosecond())}
-	if err := unix.UtimesNanoAt(at, base, []unix.Timespec{t, t}, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	if err := unix.UtimesNanoAt(at, base, []unix.Timespec{l.time, l.time}, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return fmt.Errorf("set the times: %w", err)
 	}
 	return nil
 }
 
-// finish gives the folders their attributes, the innermost first.
-func (p *place) finish() error {
-	defer p.forget()
-	for _, hdr := range slices.Backward(p.dirs) {
-		rel, err := inTree(hdr.Name)
-		if err != nil {
-			return err
-		}
-		dir, base := path.Split(rel)
-		at, err := p.folder(strings.TrimSuffix(dir, "/"))
-		if err == nil {
-			err = dress(at, base, hdr)
-		}
-		if err != nil {
-			return &placeError{rel, err}
+func setXattrs(at int, base string, attrs map[string]string) error {
+	path := "/proc/self/fd/" + strconv.Itoa(at) + "/" + base
+	for _, name := range slices.Sorted(maps.Keys(attrs)) {
+		if err := unix.Lsetxattr(path, name, []byte(attrs[name]), 0); err != nil {
+			return fmt.Errorf("set the extended attribute %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// finish gives the folders what comes last.
+func (p *place) finish() error {
+	p.forget()
+	return p.folders.finish(p.root)
 }

@@ -1,13 +1,17 @@
 package layer_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/berth-dev/berth/internal/testenv"
+	"github.com/berth-dev/berth/provider/lxc/deep"
 	"github.com/berth-dev/berth/provider/lxc/layer"
 )
 
@@ -112,5 +116,58 @@ func TestDiskUse(t *testing.T) {
 	}
 	if none, err := layer.DiskUse(t.Context(), filepath.Join(dir, "none")); none != 0 || err != nil {
 		t.Errorf("what is not there: %d, %v", none, err)
+	}
+}
+
+// Folders that are deeper than a process may have files open are counted, and
+// refused in a layer by a message that says so.
+func TestDeep(t *testing.T) {
+	top, out := t.TempDir(), t.TempDir()
+	d, err := unix.Open(top, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	for range 3000 {
+		if err == nil {
+			err = unix.Mkdirat(d, "d", 0o755)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		next, openErr := unix.Openat(d, "d", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+		unix.Close(d)
+		d, err = next, openErr
+	}
+	unix.Close(d)
+	defer func() {
+		if err := deep.Remove(filepath.Join(top, "d")); err != nil {
+			t.Error(err)
+		}
+	}()
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	few := old
+	few.Cur = 1200
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &old)
+	var st unix.Stat_t
+	if err := unix.Stat(filepath.Join(top, "d"), &st); err != nil {
+		t.Fatal(err)
+	}
+	if size, err := layer.DiskUse(t.Context(), top); err != nil || size < 3000*st.Blocks*512 {
+		t.Errorf("%d bytes, %v", size, err)
+	}
+	if _, err := layer.Sum(t.Context(), top); err != nil {
+		t.Error(err)
+	}
+	o, err := os.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	w := &layer.Writer{Attrs: layer.RootAttrs}
+	if _, err := w.Look(t.Context(), top, int(o.Fd()), nil, true); !errors.Is(err, layer.ErrDeep) {
+		t.Errorf("a layer of them: %v", err)
 	}
 }

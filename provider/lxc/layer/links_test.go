@@ -124,6 +124,9 @@ func mustOpenDir(t *testing.T, dir string) *os.File {
 	return f
 }
 
+// notThere follows a name that a folder lists and does not have.
+const notThere = " is not there"
+
 // treeOf lists what is in a folder: when it was changed, what it holds, and the
 // first of its names.
 func treeOf(dir string) (tree []string, err error) {
@@ -133,11 +136,14 @@ func treeOf(dir string) (tree []string, err error) {
 			return err
 		}
 		var st unix.Stat_t
-		if err := unix.Lstat(path, &st); err != nil {
+		name := strings.TrimPrefix(path, dir)
+		if err := unix.Lstat(path, &st); err == unix.ENOENT {
+			tree = append(tree, name+notThere)
+			return nil
+		} else if err != nil {
 			return err
 		}
-		name := strings.TrimPrefix(path, dir)
-		line := fmt.Sprintf("%s %o mtime=%d", name, st.Mode, unix.TimespecToNsec(st.Mtim))
+		line := fmt.Sprintf("%s %o %d:%d mtime=%d", name, st.Mode, st.Uid, st.Gid, unix.TimespecToNsec(st.Mtim))
 		if !d.IsDir() {
 			if first[st.Ino] == "" {
 				first[st.Ino] = name
@@ -149,7 +155,9 @@ func treeOf(dir string) (tree []string, err error) {
 			if err != nil {
 				return err
 			}
-			line += " " + string(content)
+			of := make([]byte, 64)
+			n, _ := unix.Getxattr(path, "user.of", of) // most have none
+			line += " " + string(content) + " " + string(of[:max(n, 0)])
 		}
 		tree = append(tree, line)
 		return nil

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/provider/lxc/deep"
 )
 
 // outDir is a folder of a layer that is being written. It comes into being when
@@ -13,6 +15,7 @@ type outDir struct {
 	parent *outDir // nil: the top
 	name   string
 	path   string // from the top
+	depth  int    // of the top: 0
 	fd     int    // -1: not there
 	// opaque says that it must hide what layers beneath have in it, covered that
 	// it or one above does, so that there is nothing to hide in it.
@@ -21,8 +24,29 @@ type outDir struct {
 
 // in returns what is, or will be, the folder name in o.
 func (o *outDir) in(name string, opaque bool) *outDir {
-	return &outDir{parent: o, name: name, path: joinPath(o.path, name), fd: -1, opaque: opaque, covered: opaque || o.covered}
+	return &outDir{parent: o, name: name, path: joinPath(o.path, name), depth: o.depth + 1, fd: -1, opaque: opaque, covered: opaque || o.covered}
 }
+
+// What a layer can hold: a folder that is being looked at takes descriptors for
+// itself and all above, and hard links are made by path.
+const (
+	maxDepth = 500
+	maxPath  = unix.PathMax - 1
+)
+
+// ErrDeep means that folders are nested beyond what a layer can hold.
+var ErrDeep = errors.New("it is too deep in other folders to be kept")
+
+func (o *outDir) bounded() error {
+	if o.depth <= maxDepth && len(o.path) < maxPath {
+		return nil
+	}
+	return fmt.Errorf("keep /%.80s...: %w: Berth keeps folders in folders to a depth of %d, with paths of up to %d bytes: move it up, or remove it",
+		o.path, ErrDeep, maxDepth, maxPath)
+}
+
+// hide has the folder hide what layers beneath have in it.
+func (o *outDir) hide() { o.opaque, o.covered = true, true }
 
 // top returns the layer's top folder.
 func (o *outDir) top() *outDir {
@@ -93,7 +117,7 @@ func (o *outDir) remove(name string) error {
 		return err
 	}
 	defer sub.close()
-	names, err := namesIn(sub.fd)
+	names, err := deep.Names(sub.fd)
 	if err != nil {
 		return err
 	}

@@ -3,18 +3,17 @@ package layer
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/provider/lxc/deep"
 )
 
 // folder deals with all that is in the folder u. beneath is what the layer
 // beneath has in it, before what the earlier look has seen; now takes what is
 // seen.
 func (l *look) folder(u int, o *outDir, beneath, before, now *Node) error {
-	names, err := namesIn(u)
+	names, err := deep.Names(u)
 	if err != nil {
 		return fmt.Errorf("read the box's folder /%s: %w", o.path, err)
 	}
@@ -142,6 +141,9 @@ func (l *look) subfolder(u int, name string, st *unix.Stat_t, o *outDir, beneath
 	same := beneath.sameFolder(n)
 	// A folder that is not the one beneath hides that, be it a folder or not.
 	sub := o.in(name, !same && (n.Opaque || beneath != nil))
+	if err := sub.bounded(); err != nil {
+		return err
+	}
 	defer sub.close()
 	if err := sub.find(); err != nil {
 		return err
@@ -161,20 +163,4 @@ func (l *look) subfolder(u int, name string, st *unix.Stat_t, o *outDir, beneath
 		return nil
 	}
 	return l.attributes(fd, sub, st)
-}
-
-// namesIn lists a folder in the order of names.
-func namesIn(fd int) ([]string, error) {
-	again, err := unix.Openat(fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) // with a place of its own in the list
-	if err != nil {
-		return nil, err
-	}
-	f := os.NewFile(uintptr(again), ".")
-	defer f.Close()
-	names, err := f.Readdirnames(-1)
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	slices.Sort(names)
-	return names, err
 }

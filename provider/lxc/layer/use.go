@@ -6,11 +6,13 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/provider/lxc/deep"
 )
 
 // DiskUse returns how many bytes of disk a tree uses; none for one that is not
-// there. A box may be changing it: no link is followed, and what vanishes is left
-// out.
+// there. A box may be changing it: no link is followed, and what vanishes, or
+// cannot be looked at, is left out.
 func DiskUse(ctx context.Context, dir string) (int64, error) {
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
@@ -21,7 +23,8 @@ func DiskUse(ctx context.Context, dir string) (int64, error) {
 	}
 	defer unix.Close(fd)
 	c := counter{ctx: ctx, seen: map[uint64]bool{}}
-	if err := c.folder(fd); err != nil {
+	w := deep.Walk{Visit: c.visit, Lenient: true}
+	if err := w.In(fd); err != nil {
 		return 0, fmt.Errorf("look at what %s uses: %w", dir, err)
 	}
 	return c.size, nil
@@ -34,35 +37,17 @@ type counter struct {
 	size int64
 }
 
-func (c *counter) folder(fd int) error {
-	if err := c.ctx.Err(); err != nil {
-		return err
+func (c *counter) visit(dir int, name string) (enter bool, err error) {
+	var st unix.Stat_t
+	if unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Nlink > 1 && c.seen[st.Ino] {
+		return false, c.ctx.Err()
 	}
-	names, err := namesIn(fd)
-	if err != nil {
-		return err
+	c.size += st.Blocks * 512
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return true, c.ctx.Err()
 	}
-	for _, name := range names {
-		var st unix.Stat_t
-		if unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Nlink > 1 && c.seen[st.Ino] {
-			continue
-		}
-		c.size += st.Blocks * 512
-		if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-			if st.Nlink > 1 {
-				c.seen[st.Ino] = true
-			}
-			continue
-		}
-		sub, err := unix.Openat(fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-		if err != nil {
-			continue
-		}
-		err = c.folder(sub)
-		unix.Close(sub)
-		if err != nil {
-			return err
-		}
+	if st.Nlink > 1 {
+		c.seen[st.Ino] = true
 	}
-	return nil
+	return false, c.ctx.Err()
 }
