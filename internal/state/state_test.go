@@ -52,11 +52,11 @@ func TestLockWaitsForABriefHolder(t *testing.T) {
 		ended.Store(true)
 		unlock()
 	}()
-	unlock, err = h.Lock("p-web-1", "berth up", nil)
+	again, err := h.Lock("p-web-1", "berth up", nil)
 	if err != nil || !ended.Load() {
 		t.Fatalf("the lock was had with %v, while it was held: %v", err, !ended.Load())
 	}
-	unlock()
+	again()
 }
 
 // A full disk keeps nobody from the lock: destroy makes room.
