@@ -68,11 +68,11 @@ const maxProblems = 1000
 
 func (d *decoder) add(diags ...*hcl.Diagnostic) {
 	for _, diag := range diags {
-		// Whether a limit is exceeded depends on what came before, so it can be
-		// the second look at an expression that finds it.
 		if len(d.diags) == maxProblems {
 			return
 		}
+		// Whether a limit is exceeded depends on what came before, so it can be
+		// the second look at an expression that finds it.
 		if d.quiet && diag.Summary != tooComplex || d.again && d.reported(diag) {
 			continue
 		}

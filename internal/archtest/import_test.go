@@ -21,7 +21,7 @@ var rules = []rule{
 	// The two contracts, which a plugin's author depends on: nothing of ours.
 	{"provider", nil},
 	{"provider/providertest", []string{"provider"}},
-	{"provider/lxc/...", []string{"provider", "provider/lxc/..."}},
+	{"provider/lxc/...", []string{"provider", "provider/lxc/...", "internal/hostpath"}},
 	{"provider/*", []string{"provider"}},
 	{"provisioner", nil},
 	{"provisioner/*", []string{"provisioner"}},
@@ -41,7 +41,8 @@ var rules = []rule{
 	{"internal/sshdtest", []string{"internal/testenv"}},
 	{"internal/archtest", nil},
 	{"internal/guest", []string{"provider", "provisioner"}},
-	{"internal/forward", []string{"internal/guest"}},
+	{"internal/hostpath", nil},
+	{"internal/forward", []string{"internal/guest", "internal/hostpath"}},
 	{"internal/engine", []string{"config", "provider", "provisioner", "internal/state", "internal/guest", "internal/forward", "internal/ui"}},
 	{"internal/doctor", []string{"provider", "internal/state", "internal/guest"}},
 	// It makes what the provider then finds.

@@ -10,7 +10,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -138,9 +137,7 @@ const maxScript = 1 << 20
 
 // mentions reports whether a file, such as a script, has a text in it.
 func (e *Engine) mentions(input string, text []byte) bool {
-	if !filepath.IsAbs(input) {
-		input = filepath.Join(e.Envfile.Root, input)
-	}
+	input = inputPath(e.Envfile.Root, input)
 	st, err := os.Stat(input)
 	if err != nil || !st.Mode().IsRegular() || st.Size() > maxScript {
 		return false

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/internal/state"
-	"github.com/berth-dev/berth/internal/ui"
 	"github.com/berth-dev/berth/provider"
 )
 
@@ -34,7 +33,7 @@ func (e *Engine) beginnings(ctx context.Context, t *target) []beginning {
 	kept, err := c.Checkpoints(ctx)
 	if err != nil {
 		if !errors.Is(err, provider.ErrUnsupported) {
-			t.voice.Warn("checkpoints cannot be used: %s", ui.Printable(err.Error(), false))
+			t.voice.Warn("checkpoints cannot be used: %s", err.Error())
 		}
 		return nil
 	}
@@ -47,7 +46,7 @@ func (e *Engine) beginnings(ctx context.Context, t *target) []beginning {
 	_ = e.resolve(ctx, t, func(s *step) bool { return s.block.Run != "never" })
 	links, err := e.chain(ctx, t)
 	if err != nil {
-		t.voice.Warn("checkpoints cannot be used: %s", ui.Printable(err.Error(), false))
+		t.voice.Warn("checkpoints cannot be used: %s", err.Error())
 		return nil
 	}
 	var all []beginning
@@ -79,7 +78,7 @@ func (e *Engine) startKeeping(ctx context.Context, t *target) {
 	}
 	links, err := e.chain(ctx, t)
 	if err != nil {
-		t.voice.Warn("steps are not kept as checkpoints: %s", ui.Printable(err.Error(), false))
+		t.voice.Warn("steps are not kept as checkpoints: %s", err.Error())
 		return
 	}
 	k := &keeping{keys: map[string]string{}}
@@ -110,7 +109,7 @@ func (e *Engine) keep(ctx context.Context, t *target, s *step, took time.Duratio
 	case errors.Is(err, provider.ErrUnsupported) || ctx.Err() != nil:
 		t.keeping = nil
 	case err != nil:
-		t.voice.Warn("no checkpoint after step %s, so the next box runs it again: %s", s.title(), ui.Printable(err.Error(), false))
+		t.voice.Warn("no checkpoint after step %s, so the next box runs it again: %s", s.title(), err.Error())
 	default:
 		k.unkept = 0
 	}
@@ -118,10 +117,10 @@ func (e *Engine) keep(ctx context.Context, t *target, s *step, took time.Duratio
 
 // dropCheckpoint removes one that has turned out to be of no use.
 func (e *Engine) dropCheckpoint(ctx context.Context, t *target, key string, why error) {
-	t.voice.Warn("a checkpoint cannot be used, and more steps run instead: %s", ui.Printable(why.Error(), false))
+	t.voice.Warn("a checkpoint cannot be used, and more steps run instead: %s", why.Error())
 	if c, ok := t.plugin.(provider.Checkpointer); ok {
 		if err := c.RemoveCheckpoint(ctx, key); err != nil && !errors.Is(err, provider.ErrNoCheckpoint) {
-			t.voice.Warn("it could not be removed either: %s", ui.Printable(err.Error(), false))
+			t.voice.Warn("it could not be removed either: %s", err.Error())
 		}
 	}
 }

@@ -23,17 +23,21 @@ func fingerprint(kind string, args []byte, root string, inputs []string) (hash s
 	fmt.Fprintf(h, "%s %d\n%s\n", kind, len(args), args)
 	for _, input := range inputs {
 		fmt.Fprintf(h, "input %q\n", input)
-		path := input
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(root, path)
-		}
 		part := sha256.New()
-		if err := hashTree(io.MultiWriter(h, part), path, fs.FileMode.String); err != nil {
+		if err := hashTree(io.MultiWriter(h, part), inputPath(root, input), fs.FileMode.String); err != nil {
 			return "", nil, fmt.Errorf("read %s: %w", input, err)
 		}
 		parts["file "+input] = hex.EncodeToString(part.Sum(nil)[:8])
 	}
 	return hex.EncodeToString(h.Sum(nil)), parts, nil
+}
+
+// inputPath returns where a file is that a step reads.
+func inputPath(root, input string) string {
+	if filepath.IsAbs(input) {
+		return input
+	}
+	return filepath.Join(root, input)
 }
 
 // look makes the hash of a step with arguments, if the files that it reads have
@@ -55,14 +59,7 @@ func (e *Engine) look(s *step) (changed bool, err error) {
 func stampOf(root string, inputs []string) string {
 	h := sha256.New()
 	for _, input := range inputs {
-		top := input
-		if !filepath.IsAbs(top) {
-			top = filepath.Join(root, top)
-		}
-		if real, err := filepath.EvalSymlinks(top); err == nil {
-			top = real
-		}
-		_ = filepath.WalkDir(top, func(path string, _ fs.DirEntry, _ error) error {
+		_ = filepath.WalkDir(realPath(inputPath(root, input)), func(path string, _ fs.DirEntry, _ error) error {
 			var st unix.Stat_t
 			err := unix.Lstat(path, &st)
 			fmt.Fprintf(h, "%q %d %d %d %v\n", path, st.Ino, st.Size, unix.TimespecToNsec(st.Ctim), err)

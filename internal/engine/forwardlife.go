@@ -34,24 +34,19 @@ func (e *Engine) heal(ctx context.Context, boxes ...*Existing) (healed bool) {
 // healOne starts the forwarder of a box that runs. It has the lock for as long as
 // that takes, and does not wait for what is reversed.
 func (e *Engine) healOne(ctx context.Context, x *Existing) (started bool, err error) {
-	p, err := e.provider(ctx, x)
-	if err != nil {
-		return false, err
-	}
-	unlock, err := e.Home.LockBriefly(x.record.ID, e.Command, e.workers())
-	if err != nil {
-		return false, err
-	}
-	defer unlock()
-	if x.record, err = e.Home.Load(x.record.ID); err != nil {
-		return false, err
-	}
-	now, err := p.Inspect(ctx, x.record.ID)
-	if err != nil || now.State != provider.Running || !x.record.Made {
-		return false, err
-	}
-	err = e.healForwards(ctx, x, false)
-	return err == nil, err
+	err = e.lockedBy(ctx, x, e.Home.LockBriefly, func(p provider.Provider) (err error) {
+		if x.record, err = e.Home.Load(x.record.ID); err != nil {
+			return err
+		}
+		now, err := p.Inspect(ctx, x.record.ID)
+		if err != nil || now.State != provider.Running || !x.record.Made {
+			return err
+		}
+		err = e.healForwards(ctx, x, false)
+		started = err == nil
+		return err
+	})
+	return started, err
 }
 
 // healForwards starts the forwarder of a running box again if it has died, with

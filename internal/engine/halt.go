@@ -101,11 +101,16 @@ func (e *Engine) downwards(ctx context.Context, verb string, boxes []*Existing, 
 
 // locked calls f with the box's provider and its lock held.
 func (e *Engine) locked(ctx context.Context, x *Existing, f func(provider.Provider) error) error {
+	return e.lockedBy(ctx, x, e.Home.Lock, f)
+}
+
+// lockedBy does so with the lock taken in that way.
+func (e *Engine) lockedBy(ctx context.Context, x *Existing, lock func(id, command string, workers []state.Worker) (func(), error), f func(provider.Provider) error) error {
 	p, err := e.provider(ctx, x)
 	if err != nil {
 		return err
 	}
-	unlock, err := e.Home.Lock(x.record.ID, e.Command, e.workers())
+	unlock, err := lock(x.record.ID, e.Command, e.workers())
 	if err != nil {
 		return err
 	}

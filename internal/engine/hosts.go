@@ -91,7 +91,7 @@ func (e *Engine) tell(ctx context.Context, voice *ui.Box) {
 		return
 	}
 	if r.err != nil {
-		voice.Warn("not all boxes know where the others are (the next berth up tells them again): %s", ui.Printable(r.err.Error(), false))
+		voice.Warn("not all boxes know where the others are (the next berth up tells them again): %s", r.err.Error())
 	}
 }
 

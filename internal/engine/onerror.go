@@ -3,8 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-
-	"github.com/berth-dev/berth/internal/ui"
 )
 
 // OnError is what up does with a box in which a step has failed.
@@ -42,7 +40,7 @@ func (e *Engine) stepFailed(ctx context.Context, t *target, o UpOptions, failed 
 		e.shells.Lock() // one at a time: there is one keyboard
 		defer e.shells.Unlock()
 		e.UI.EndLive()
-		t.voice.Warn("%s", ui.Printable(failed.Error(), false))
+		t.voice.Warn("%s", failed.Error())
 		t.voice.Say("a shell in the box, to look at it; berth up goes on from the failed step")
 		return errors.Join(failed, o.Shell(ctx, access))
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/berth-dev/berth/config"
 	"github.com/berth-dev/berth/internal/state"
-	"github.com/berth-dev/berth/internal/ui"
 	"github.com/berth-dev/berth/provider"
 )
 
@@ -114,7 +113,7 @@ func (e *Engine) finishRestore(ctx context.Context, t *target) (bool, error) {
 	}
 	s, err := e.snapshot(&Existing{record: t.record}, name)
 	if err != nil { // it is as it is, and it is not kept from going on
-		t.voice.Warn("its restore was interrupted and cannot be finished: %s", ui.Printable(err.Error(), false))
+		t.voice.Warn("its restore was interrupted and cannot be finished: %s", err.Error())
 		t.record.Restoring = ""
 		return false, e.Home.Save(t.record)
 	}

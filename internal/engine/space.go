@@ -194,7 +194,7 @@ func (e *Engine) lockedImages(k *census, voice *ui.Box) (digests []string, keepA
 		case errors.Is(err, state.ErrNoLockFile), isGone(root):
 			continue
 		case err != nil:
-			voice.Warn("all images are kept, since what %s needs cannot be read: %s", root, ui.Printable(err.Error(), false))
+			voice.Warn("all images are kept, since what %s needs cannot be read: %s", root, err.Error())
 			return nil, true
 		}
 		for _, img := range lock.Images {

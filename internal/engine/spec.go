@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/berth-dev/berth/internal/state"
-	"github.com/berth-dev/berth/internal/ui"
 	"github.com/berth-dev/berth/provider"
 )
 
@@ -32,7 +31,7 @@ func (e *Engine) spec(t *target, keys state.Keys) provider.Spec {
 func (t *target) report() provider.Report {
 	return func(ev provider.Event) {
 		if ev.Warning {
-			t.voice.Warn("%s", ui.Printable(ev.Text, false))
+			t.voice.Warn("%s", ev.Text)
 			return
 		}
 		if ev.Total > 0 {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/internal/hostpath"
 )
 
 // Socket is a bound socket of the host.
@@ -235,7 +237,7 @@ func bindPath(path string) (*Socket, error) {
 // it stays.
 func RemovePath(path string) error {
 	p, err := openPlace(path)
-	var link *linkError
+	var link *hostpath.LinkError
 	switch {
 	case errors.As(err, &link) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP):
 		return nil

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/internal/hostpath"
 )
 
 // place is where a Unix socket of the host is or comes to be. Its folder was opened
@@ -27,7 +29,7 @@ type place struct {
 // openPlace opens and locks the folder of a socket.
 func openPlace(path string) (*place, error) {
 	path = filepath.Clean(path)
-	at, err := openPath(filepath.Dir(path))
+	at, err := hostpath.Open(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +157,7 @@ func dialFD(ctx context.Context, fd int) (net.Conn, error) {
 // dialPath connects to a Unix socket of the host, following no link that a box may
 // have made: it would lead the box to any other socket.
 func dialPath(ctx context.Context, path string) (net.Conn, error) {
-	fd, err := openPath(path)
+	fd, err := hostpath.Open(path)
 	if err != nil {
 		return nil, err
 	}

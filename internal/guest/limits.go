@@ -1,9 +1,7 @@
 package guest
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -11,24 +9,10 @@ import (
 )
 
 // A box is not trusted: what it says is not kept without a limit.
-const (
-	maxAnswer  = 64 << 10 // of a command whose output is read by us
-	maxListing = 64 << 20 // of one folder, in bytes of the answer: some 300,000 files
-)
 
-var errLongAnswer = errors.New("the box answers with more than 64 KiB, which is no sense")
-
-// An answer is the output of a command that says little. More is an error.
-type answer struct{ buf bytes.Buffer }
-
-func (a *answer) Write(b []byte) (int, error) {
-	if a.buf.Len()+len(b) > maxAnswer {
-		return 0, errLongAnswer
-	}
-	return a.buf.Write(b)
-}
-
-func (a *answer) String() string { return a.buf.String() }
+// maxListing bounds the list of one folder, in bytes of the answer: some 300,000
+// files.
+const maxListing = 64 << 20
 
 // A meter tells when more has been read than there may be.
 type meter struct {

@@ -22,28 +22,15 @@ type freezer struct{ frozen chan struct{} }
 // between returns where the freezer listens.
 func (f *freezer) between(t *testing.T, to string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			near, err := l.Accept()
-			if err != nil {
-				return
-			}
-			far, err := net.Dial("tcp", to)
-			if err != nil {
-				near.Close()
-				return
-			}
-			t.Cleanup(func() { near.Close(); far.Close() })
-			go f.pass(near, far)
-			go f.pass(far, near)
+	return accept(t, func(near net.Conn) {
+		far, err := net.Dial("tcp", to)
+		if err != nil {
+			return
 		}
-	}()
-	return l.Addr().String()
+		t.Cleanup(func() { far.Close() })
+		go f.pass(near, far)
+		f.pass(far, near)
+	})
 }
 
 func (f *freezer) pass(from, to net.Conn) {
@@ -109,7 +96,7 @@ func TestLongAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := g.Upload(t.Context(), f, "x", provisioner.FileOptions{Owner: "www-data"})
-	if !errors.Is(err, errLongAnswer) {
+	if !errors.Is(err, provisioner.ErrLongAnswer) {
 		t.Errorf("got %.200v", err)
 	}
 }

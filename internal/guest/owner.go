@@ -42,7 +42,7 @@ func (b *box) resolveOwner(ctx context.Context, o provisioner.FileOptions) (*own
 			return nil, fmt.Errorf("find owner: %q is no name of a user or group", name)
 		}
 	}
-	var stdout answer
+	var stdout provisioner.Answer
 	err := b.Run(ctx, provisioner.Cmd{
 		Argv:   []string{"sh", "-c", findOwner, "sh", o.Owner, o.Group},
 		Stdout: &stdout,

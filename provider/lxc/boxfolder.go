@@ -15,6 +15,10 @@ import (
 	"github.com/berth-dev/berth/provider/lxc/layer"
 )
 
+// maxLinks is how many symbolic links a path in a box may have, as for the kernel
+// (path_resolution(7)).
+const maxLinks = 40
+
 // A folder that is new in the upper folder hides those of that name in the layers,
 // but for what is in them: owner, mode and all else are the new one's. So what is
 // written where only layers have a folder gets one that is as theirs, as overlayfs

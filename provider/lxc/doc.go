@@ -18,8 +18,9 @@
 //
 // Packages beneath this one know nothing of boxes as a whole: cgroup sets limits,
 // firewall makes nftables tables, layer writes what a disk has beyond its layers,
-// archive reads and writes packed boxes, hostcheck finds what a host lacks, and
-// mountinfo and subid have to do with files of the system, and account with its users.
+// archive reads and writes packed boxes, deep removes and walks trees of any depth,
+// hostcheck finds what a host lacks, mountinfo and subid read files of the system,
+// and account finds its users.
 //
 // What a box is called, when it starts and how it is provisioned is the
 // engine's business.

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/berth-dev/berth/internal/hostpath"
 	"github.com/berth-dev/berth/provider"
 )
 
@@ -77,7 +78,7 @@ func makeTarget(root int, target string, maker uint32) (int, error) {
 		return -1, err
 	}
 	walked := ""
-	for _, name := range parts(target) {
+	for _, name := range hostpath.Parts(target) {
 		walked += "/" + name
 		how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRoot}
 		next, err := unix.Openat2(root, walked, &how)

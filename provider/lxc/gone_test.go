@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/berth-dev/berth/internal/testenv"
 	"github.com/berth-dev/berth/provider"
 	"github.com/berth-dev/berth/provider/lxc/deep"
 )
@@ -122,7 +123,7 @@ func TestDeepBox(t *testing.T) {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		digDeep(t, dir)
+		testenv.Deep(t, dir, 2000)
 	}
 	defer deep.Remove(p.store.root)
 	withFiles(t, 512, func() {
@@ -139,24 +140,6 @@ func TestDeepBox(t *testing.T) {
 	if left, _ := filepath.Glob(p.store.boxes() + "/" + goneName + "*"); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
-}
-
-// digDeep makes folders in folders.
-func digDeep(t *testing.T, dir string) {
-	t.Helper()
-	d, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY, 0)
-	for range 2000 {
-		if err == nil {
-			err = unix.Mkdirat(d, "d", 0o755)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		next, openErr := unix.Openat(d, "d", unix.O_RDONLY|unix.O_DIRECTORY, 0)
-		unix.Close(d)
-		d, err = next, openErr
-	}
-	unix.Close(d)
 }
 
 // While a layer's files go, others keep their checkpoints, and no box is made of it.

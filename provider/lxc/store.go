@@ -30,7 +30,7 @@ import (
 //	boxes/ID/config      LXC configuration, rewritten at every start
 //	boxes/ID/cgroup      of a user's box: the cgroup above its own, as in /proc/PID/cgroup
 //	boxes/ID/disk/       upper/ and work/ of its overlay, or disk.ext4 that holds them; disk-new/ while it gets another one
-//	boxes/ID/kept        what its last checkpoint has (see keepindex.go)
+//	boxes/ID/kept        what its last checkpoint has (see keptindex.go)
 //	boxes/ID/*.log       console and LXC logs of the last start
 //	checkpoints/         disks that are kept (see checkpoints.go)
 //	boxes/.gone-*        a destroyed box whose files are being removed; flock of who does that

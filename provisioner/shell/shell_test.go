@@ -224,7 +224,7 @@ func TestLongAnswer(t *testing.T) {
 		}
 		return nil
 	}}
-	if got := provision(t, &shell{Inline: []string{"true"}}, g); !strings.Contains(got, "the box answers with more than 64 KiB") || kept > maxAnswer {
+	if got := provision(t, &shell{Inline: []string{"true"}}, g); !strings.Contains(got, "the box answers with more than 64 KiB") || kept > provisioner.MaxAnswer {
 		t.Errorf("got %.200q, %d bytes kept", got, kept)
 	}
 }

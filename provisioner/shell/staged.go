@@ -3,7 +3,6 @@ package shell
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -47,7 +46,7 @@ trap "case \$- in *e*) printf '%s %s\n' \"\$LINENO\" \"\${BASH_SOURCE[0]-}\" >|'
 unset BASH_ENV`
 
 func place(ctx context.Context, guest provisioner.Guest, src *source) (*staged, error) {
-	var out answer
+	var out provisioner.Answer
 	err := guest.Run(ctx, provisioner.Cmd{
 		Argv:   []string{"sh", "-c", placeScript, "berth", src.name, trapScript},
 		Stdin:  bytes.NewReader(src.text),
@@ -63,21 +62,6 @@ func place(ctx context.Context, guest provisioner.Guest, src *source) (*staged, 
 	return &staged{dir: dir, script: dir + "/" + src.name, bash: bash == "yes"}, nil
 }
 
-// An answer is what a command in the box says that has little to say: the box is
-// not trusted, and more than maxAnswer bytes are not kept.
-type answer struct{ buf bytes.Buffer }
-
-const maxAnswer = 64 << 10
-
-func (a *answer) Write(b []byte) (int, error) {
-	if a.buf.Len()+len(b) > maxAnswer {
-		return 0, errors.New("the box answers with more than 64 KiB, which is no sense")
-	}
-	return a.buf.Write(b)
-}
-
-func (a *answer) String() string { return a.buf.String() }
-
 // removeLimit bounds the clean-up, which goes on after the step's context.
 const removeLimit = 10 * time.Second
 
@@ -85,7 +69,7 @@ const removeLimit = 10 * time.Second
 func (s *staged) remove(ctx context.Context, guest provisioner.Guest, root bool) (where string, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeLimit)
 	defer cancel()
-	var out answer
+	var out provisioner.Answer
 	err = guest.Run(ctx, provisioner.Cmd{
 		Argv:   []string{"sh", "-c", `cat "$1/` + failFile + `" 2>/dev/null; exec rm -rf -- "$1"`, "berth", s.dir},
 		Root:   root,

@@ -87,7 +87,7 @@ func writePlan(w io.Writer, plans []engine.Plan) error {
 	if len(plans) == 0 {
 		out.WriteString("There is no box to look at.\n")
 	}
-	_, err := io.WriteString(w, ui.Printable(out.String(), false)) // reasons have values of the Envfile in them
+	_, err := io.WriteString(w, out.String())
 	return err
 }
 

@@ -36,11 +36,13 @@ func portCommand(d *deps) *cli.Command {
 				return &usageError{text: "with a port this writes an address and nothing else: leave out the port, or --json"}
 			}
 			all, err := e.Ports(c.Context, names)
-			switch {
-			case err != nil:
+			if err != nil {
 				return err
-			case missing(e.Envfile, names, all) != "":
-				return fmt.Errorf("box %q: %w", missing(e.Envfile, names, all), engine.ErrNotCreated)
+			}
+			if name := missing(e.Envfile, names, all); name != "" {
+				return fmt.Errorf("box %q: %w", name, engine.ErrNotCreated)
+			}
+			switch {
 			case guest != "":
 				return writeHostAddress(d.ui.Out, all, guest)
 			case c.Bool("json"):

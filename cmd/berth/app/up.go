@@ -22,8 +22,8 @@ func upCommand(d *deps) *cli.Command {
 			"forwards that have changed are applied, folders of type \"rsync\" are copied again, and other changes are\n" +
 			"named, with the command that applies them. Steps run until each has succeeded once; a later up goes on at\n" +
 			"one that failed or was interrupted, also when berth provision was running it. In a box that is provisioned\n" +
-			"otherwise only steps that always run do, and new or changed ones are named: berth provision runs them. What a box depends on comes\n" +
-			"up before it, named or not. Names may be patterns: berth up 'web-*'.",
+			"otherwise only steps that always run do, and new or changed ones are named: berth provision runs them.\n" +
+			"What a box depends on comes up before it, named or not. Names may be patterns: berth up 'web-*'.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "no-provision", Usage: "run no provisioning steps"},
 			&cli.BoolFlag{Name: "no-cache", Usage: "make new boxes from their bare image, without checkpoints, and run all steps"},

@@ -44,10 +44,6 @@ var families = map[string]nftables.TableFamily{"inet": nftables.TableFamilyINet,
 
 // Barriers returns the chains of others that may drop what a box on a bridge sends.
 func Barriers(bridge string) ([]Barrier, error) {
-	through, err := LetsThrough(bridge, false)
-	if err != nil {
-		return nil, err
-	}
 	var found []Barrier
 	for _, name := range []string{"inet", "ip"} {
 		all, err := chains(families[name])
@@ -59,12 +55,15 @@ func Barriers(bridge string) ([]Barrier, error) {
 				continue
 			}
 			b := Barrier{name, c.Table.Name, c.Name}
-			if b.IsForward() && through {
-				continue
+			drops, err := canDrop(c)
+			if err == nil && drops && b.IsForward() {
+				through, letErr := LetsThrough(bridge, false)
+				drops, err = !through, letErr
 			}
-			if drops, err := canDrop(c); err != nil {
+			if err != nil {
 				return nil, err
-			} else if drops {
+			}
+			if drops {
 				found = append(found, b)
 			}
 		}

@@ -123,19 +123,7 @@ func TestDiskUse(t *testing.T) {
 // refused in a layer by a message that says so.
 func TestDeep(t *testing.T) {
 	top, out := t.TempDir(), t.TempDir()
-	d, err := unix.Open(top, unix.O_RDONLY|unix.O_DIRECTORY, 0)
-	for range 3000 {
-		if err == nil {
-			err = unix.Mkdirat(d, "d", 0o755)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		next, openErr := unix.Openat(d, "d", unix.O_RDONLY|unix.O_DIRECTORY, 0)
-		unix.Close(d)
-		d, err = next, openErr
-	}
-	unix.Close(d)
+	testenv.Deep(t, top, 3000)
 	defer func() {
 		if err := deep.Remove(filepath.Join(top, "d")); err != nil {
 			t.Error(err)

@@ -1,4 +1,6 @@
-package forward
+// Package hostpath goes to files of the host by names, for programs that may be
+// root's, while a box can change what is on the way.
+package hostpath
 
 import (
 	"fmt"
@@ -13,17 +15,16 @@ import (
 // (path_resolution(7)).
 const maxLinks = 40
 
-// linkError is a symbolic link on the way to a socket that is not followed.
-type linkError struct{ path string }
+// LinkError is a symbolic link on the way that is not followed.
+type LinkError struct{ Path string }
 
-func (e *linkError) Error() string {
+func (e *LinkError) Error() string {
 	return fmt.Sprintf("%s is a symbolic link, and those that do not belong to root are not followed, since a box could have made them: "+
-		"write the path that it leads to", e.path)
+		"write the path that it leads to", e.Path)
 }
 
-// walker goes to a file of the host part by part, so that what has been looked at
-// is what is used. Symbolic links are followed only if they belong to root: a box
-// writes to the folders that it has, and its own root is not the host's.
+// walker goes to a file part by part, so that what has been looked at is what is
+// used.
 type walker struct {
 	at     int    // the folder that is reached (O_PATH)
 	walked string // its name
@@ -31,10 +32,12 @@ type walker struct {
 	links  int
 }
 
-// openPath opens a file or folder by name for nothing but being where it is
-// (O_PATH, open(2)).
-func openPath(path string) (fd int, err error) {
-	w := &walker{rest: parts(path)}
+// Open opens a file or folder by name for nothing but being where it is (O_PATH,
+// open(2)). Symbolic links are followed only if they belong to root: a box writes to
+// the folders that it has, and its own root is not the host's. Others are a
+// *LinkError.
+func Open(path string) (fd int, err error) {
+	w := &walker{rest: Parts(path)}
 	if err := w.top(); err != nil {
 		return -1, err
 	}
@@ -89,11 +92,11 @@ func (w *walker) follow(link int, here string, owner uint32) error {
 		return &os.PathError{Op: "follow", Path: here, Err: err}
 	}
 	if owner != 0 {
-		return &linkError{here}
+		return &LinkError{here}
 	}
 	w.links++
 	target := string(buf[:n])
-	w.rest = append(parts(target), w.rest...)
+	w.rest = append(Parts(target), w.rest...)
 	if !filepath.IsAbs(target) {
 		return nil
 	}
@@ -106,7 +109,7 @@ func (w *walker) follow(link int, here string, owner uint32) error {
 	return nil
 }
 
-// parts takes a path apart. ".." stays: it is the kernel's to resolve.
-func parts(path string) []string {
+// Parts takes a path apart. ".." stays: it is the kernel's to resolve.
+func Parts(path string) []string {
 	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
 }
